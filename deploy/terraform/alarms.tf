@@ -139,7 +139,7 @@ resource "aws_cloudwatch_metric_alarm" "node" {
   alarm_description   = each.value.text
   namespace           = "pgtimewarp"
   metric_name         = each.value.metric
-  dimensions          = { service = each.value.service, node = each.value.node }
+  dimensions          = { service = each.value.service, node = each.value.node, function_name = aws_lambda_function.function[each.value.service].function_name }
   statistic           = "Maximum"
   period              = each.value.period
   evaluation_periods  = each.value.periods
@@ -156,7 +156,7 @@ resource "aws_cloudwatch_metric_alarm" "worst_horizon_age" {
   alarm_description   = "The history of a node is behind, or no run reports: status shows the horizons of all nodes."
   namespace           = "pgtimewarp"
   metric_name         = "WorstHorizonAgeInSeconds"
-  dimensions          = { service = "poller" }
+  dimensions          = { service = "poller", function_name = aws_lambda_function.function["poller"].function_name }
   statistic           = "Maximum"
   period              = 60 * min([for node in var.nodes : node.every_minutes]...)
   evaluation_periods  = 3

@@ -19,8 +19,8 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import type { MetricName } from '../../lambda/shared/metric-names.ts';
-import { commonMetric, nodeMetric } from './node-metrics.ts';
 import type { ObservedNode } from './observed-node.ts';
+import { OwnMetrics } from './own-metrics.ts';
 
 /** When an alarm rings. */
 export interface AlarmLimits {
@@ -86,6 +86,7 @@ const SECONDS_OF_A_MINUTE = 60;
 export class Monitoring extends Construct {
   readonly alarms: Alarm[] = [];
   readonly #action: SnsAction;
+  readonly #metrics: OwnMetrics;
   readonly #limits: Required<AlarmLimits>;
   readonly #examination: Duration;
   readonly #eachNode: boolean;
@@ -98,6 +99,7 @@ export class Monitoring extends Construct {
     super(scope, id);
     const { functions, stage, alerts, limits } = props;
     this.#action = new SnsAction(alerts);
+    this.#metrics = new OwnMetrics(functions);
     this.#limits = {
       horizonAge: limits.horizonAge ?? Duration.minutes(5),
       walBudgetPercent: limits.walBudgetPercent ?? 50,
@@ -123,7 +125,7 @@ export class Monitoring extends Construct {
     const run = Duration.minutes(everyMinutes);
     for (const { widget, lineOf } of this.#graphs) widget.addLeftMetric(lineOf(node));
     const metric = (name: MetricName, period: Duration): IMetric =>
-      nodeMetric(name, node, { statistic: Stats.MAXIMUM, period });
+      this.#metrics.ofNode(name, node, { statistic: Stats.MAXIMUM, period });
     this.#alarm(`HorizonAge-${node}`, {
       metric: metric('HorizonAgeInSeconds', run),
       description: `The history of ${node} is behind, or no run reports: see its runs in the log of the poller.`,
@@ -158,7 +160,7 @@ export class Monitoring extends Construct {
   #watchWorst(): void {
     const minute = Duration.minutes(1);
     const worst = this.#alarm('WorstHorizonAge', {
-      metric: commonMetric('WorstHorizonAgeInSeconds', minute),
+      metric: this.#metrics.ofAll('WorstHorizonAgeInSeconds', minute),
       description:
         'The history of a node is behind, or no run reports: status shows the horizons of all nodes.',
       // the horizon of a node that is read every hour is an hour old before its run
@@ -173,14 +175,14 @@ export class Monitoring extends Construct {
     (worst.node.defaultChild as CfnAlarm).period = period;
     if (this.#eachNode) return;
     this.#alarm('WorstSlotWal', {
-      metric: commonMetric('WorstWalBudgetUsedInPercent', minute),
+      metric: this.#metrics.ofAll('WorstWalBudgetUsedInPercent', minute),
       description:
         'The slot of a node keeps too much of its WAL budget on the source: doctor names node and cause.',
       threshold: this.#limits.walBudgetPercent,
       missing: IGNORE,
     });
     this.#alarm('AnyRunsFailed', {
-      metric: commonMetric('NodesFailed', FIVE_MINUTES, Stats.MAXIMUM),
+      metric: this.#metrics.ofAll('NodesFailed', FIVE_MINUTES),
       description: 'Runs of a node fail: the log of the poller names node and cause.',
       threshold: 1,
       periods: 3,
@@ -188,7 +190,7 @@ export class Monitoring extends Construct {
       missing: NOT_BREACHING,
     });
     this.#alarm('AnyGaps', {
-      metric: commonMetric('NodesWithGaps', this.#examination),
+      metric: this.#metrics.ofAll('NodesWithGaps', this.#examination),
       description:
         'Changes of a node were lost: rebaseline, by command or maintenance event (docs/run-books.md).',
       threshold: 1,
@@ -232,7 +234,7 @@ export class Monitoring extends Construct {
 
   #watchArchive(every: Duration): void {
     this.#alarm('ArchiveFails', {
-      metric: commonMetric('NodesNotArchived', every),
+      metric: this.#metrics.ofAll('NodesNotArchived', every),
       description:
         'Three runs of the archive in a row failed, or found a node busy, or none reports: the log of the archiver names the cause.',
       threshold: 1,
@@ -241,7 +243,7 @@ export class Monitoring extends Construct {
       missing: BREACHING,
     });
     this.#alarm('ArchiveLate', {
-      metric: commonMetric('WorstDueUnitAgeInSeconds', every),
+      metric: this.#metrics.ofAll('WorstDueUnitAgeInSeconds', every),
       description:
         'History has been due to be archived for too long, and retention waits for it: the log of the archiver names the node.',
       threshold: this.#limits.archiveAge.toSeconds(),
@@ -287,7 +289,8 @@ export class Monitoring extends Construct {
     // biome-ignore lint/complexity/useMaxParams: a local shorthand for one kind of widget
     const perNode = (title: string, name: MetricName, statistic: string, period = Duration.minutes(1)) => {
       const widget = new GraphWidget({ title, width: 8 });
-      const lineOf = (node: string) => nodeMetric(name, node, { statistic, period }).with({ label: node });
+      const lineOf = (node: string) =>
+        this.#metrics.ofNode(name, node, { statistic, period }).with({ label: node });
       this.#graphs.push({ widget, lineOf });
       return widget;
     };
@@ -321,27 +324,29 @@ export class Monitoring extends Construct {
           new GraphWidget({
             title: 'Age of the oldest horizon (s)',
             width: 8,
-            left: [commonMetric('WorstHorizonAgeInSeconds', Duration.minutes(1))],
+            left: [this.#metrics.ofAll('WorstHorizonAgeInSeconds', Duration.minutes(1))],
           }),
         ],
-        ...(archiveEveryMinutes === null ? [] : [archived(Duration.minutes(archiveEveryMinutes))]),
+        ...(archiveEveryMinutes === null
+          ? []
+          : [archived(this.#metrics, Duration.minutes(archiveEveryMinutes))]),
         ...(stage === null ? [] : [answers(stage)]),
       ],
     });
   }
 }
 
-function archived(every: Duration): GraphWidget[] {
+function archived(metrics: OwnMetrics, every: Duration): GraphWidget[] {
   return [
     new GraphWidget({
       title: 'Age of the unit that has been due the longest (s)',
       width: 8,
-      left: [commonMetric('WorstDueUnitAgeInSeconds', every)],
+      left: [metrics.ofAll('WorstDueUnitAgeInSeconds', every)],
     }),
     new GraphWidget({
       title: 'Nodes that a run of the archive could not serve',
       width: 8,
-      left: [commonMetric('NodesNotArchived', every)],
+      left: [metrics.ofAll('NodesNotArchived', every)],
     }),
   ];
 }

@@ -12,8 +12,8 @@ import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { Functions, NODES_AT_ONCE } from './functions.ts';
 import { type AlarmLimits, Monitoring } from './monitoring.ts';
-import { nodeMetric } from './node-metrics.ts';
 import { type ObserveOptions, observedNode } from './observe-options.ts';
+import { OwnMetrics } from './own-metrics.ts';
 import { QueryApi } from './query-api.ts';
 import { Schedules } from './schedules.ts';
 import { Store } from './store.ts';
@@ -243,7 +243,9 @@ export class Timewarp extends Construct implements IConnectable {
     const minutes = this.#everyMinutes.get(node);
     if (minutes === undefined) throw new Error(`The node "${node}" is not observed.`);
     const usual = { statistic: 'Maximum', period: Duration.minutes(minutes) };
-    return nodeMetric('HorizonAgeInSeconds', node, usual).with(options);
+    const { poller, doctor } = this.#functions;
+    const metrics = new OwnMetrics({ poller: poller.function, doctor: doctor.function });
+    return metrics.ofNode('HorizonAgeInSeconds', node, usual).with(options);
   }
 
   #makeStore(props: TimewarpProps, rotationLogDays: RetentionDays): Store {

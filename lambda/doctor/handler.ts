@@ -1,6 +1,6 @@
 /**
- * Runs doctor for every node, or for one part of them. It reports to the topic and to health_events when a check begins or stops to warn or fail, and once a
- * day. The checks are in core/doctor.
+ * Runs doctor for every node, or for one part of them. It reports to the topic and to health_events when a check begins or stops to
+ * warn or fail, and once a day. The checks are in core/doctor.
  */
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
@@ -21,7 +21,13 @@ import {
   publishCommon,
   publishOf,
 } from '../shared/observability.ts';
-import { ServedEvent, servedNodes, someAtATime, sourceSecretOf } from '../shared/served-nodes.ts';
+import {
+  hasTimeForNode,
+  ServedEvent,
+  servedNodes,
+  someAtATime,
+  sourceSecretOf,
+} from '../shared/served-nodes.ts';
 import { type DatabaseReference, Sessions } from '../shared/sessions.ts';
 import { type NodeDiagnosis, reportOf } from './report.ts';
 
@@ -46,11 +52,14 @@ export async function handler(event: unknown, context: Context): Promise<{ nodes
   const { storeSecretArn, nodesAtOnce: atOnce, topicArn } = configuration;
   const asked = parseSetting(ServedEvent, event ?? {}, 'The event');
   const names = await beforeEnd(context, () => servedNodes(asked, configuration, sessions));
-  const nodes = await someAtATime(names, { atOnce, mayBegin: () => true }, (node) =>
+  const lanes = { atOnce, mayBegin: () => hasTimeForNode(context) };
+  const nodes = await someAtATime(names, lanes, (node) =>
     beforeEnd(context, () => examine(node, storeSecretArn, sourceSecretOf(node, configuration))).catch(
       (error) => failed(node, error),
     ),
   );
+  if (nodes.length < names.length)
+    logger.warn('no time for all nodes', { waiting: names.length - nodes.length });
   if (configuration.nodeMetrics === 'on') for (const diagnosis of nodes) publishMetrics(diagnosis);
   publishCommon(metrics, [
     ['NodesWithGaps', MetricUnit.Count, nodes.filter(({ openGaps }) => (openGaps ?? 0) > 0).length],

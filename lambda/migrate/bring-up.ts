@@ -78,7 +78,8 @@ export async function bringUp(
       for (const table of node.tables) {
         throwIfAborted(signal);
         if (known !== null && !known.has(trueName(table))) begun.push([node, table]);
-        await startTracking(urls, table, signal);
+        const shared = table.shared || comesFromAnother(node, table, { wanted, before });
+        await startTracking(urls, { ...table, shared }, signal);
       }
     }
     for (const node of wanted) await settleWindows(node, before);
@@ -90,6 +91,23 @@ export async function bringUp(
     }
     throw error;
   }
+}
+
+/**
+ * Whether the deployment takes the table from another node. That node still tracks it: if it stopped before this one has begun, changes
+ * between would be stored by none, and a failed update could not bring them back.
+ */
+function comesFromAnother(
+  { node }: WantedNode,
+  table: WantedTable,
+  { wanted, before }: Readonly<Record<'wanted' | 'before', readonly WantedNode[]>>,
+): boolean {
+  const hadIt = before.filter((each) => each.node !== node && has(each, table));
+  return hadIt.some((former) => !wanted.some((each) => each.node === former.node && has(each, table)));
+}
+
+function has({ tables }: WantedNode, table: WantedTable): boolean {
+  return tables.some((each) => trueName(each) === trueName(table));
 }
 
 /** Removes what a failed bring-up made, because no later request may come to remove it. */

@@ -1,6 +1,6 @@
 /**
- * Makes one run of one node (`{"node": "shop"}`), of one part of the nodes (`{"part": 0, "of": 8}`), or of all nodes. A node that fails does not stop the others. If a node failed, the
- * invocation fails after all have ended and been reported.
+ * Makes one run of one node (`{"node": "shop"}`), of each node of a part (`{"part": 0, "of": 8}`), or of each node. A node that fails
+ * does not stop the others. If a node failed, the invocation fails after all have ended and been reported.
  */
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { Context } from 'aws-lambda';
@@ -24,6 +24,7 @@ import {
   publishOf,
 } from '../shared/observability.ts';
 import {
+  hasTimeForNode,
   ServedEvent,
   type SourceSecrets,
   servedNodes,
@@ -37,9 +38,6 @@ boundHeap();
 const logger = createLogger('poller');
 const metrics = createMetrics('poller');
 const sessions = new Sessions(new Credentials());
-
-/** A run needs a moment; a node for which too little time is left is the first of the next invocation. */
-const LEAST_MS = 20_000;
 
 type NodeReport = RunDocument | FailedRunDocument;
 interface Served {
@@ -58,18 +56,8 @@ export async function handler(event: unknown, context: Context): Promise<{ nodes
   ]);
   const asked = parseSetting(ServedEvent, event ?? {}, 'The event');
   const nodes = await beforeEnd(context, () => servedNodes(asked, configuration, sessions));
-  let begun = 0;
-  const served = await someAtATime(
-    nodes,
-    {
-      atOnce: configuration.nodesAtOnce,
-      mayBegin: () => begun === 0 || context.getRemainingTimeInMillis() > LEAST_MS,
-    },
-    (node) => {
-      begun++;
-      return runNode(node, configuration, context);
-    },
-  );
+  const lanes = { atOnce: configuration.nodesAtOnce, mayBegin: () => hasTimeForNode(context) };
+  const served = await someAtATime(nodes, lanes, (node) => runNode(node, configuration, context));
   if (served.length < nodes.length)
     logger.warn('no time for all nodes', { waiting: nodes.length - served.length });
   const reports = served.map(({ report }) => report);

@@ -9,8 +9,10 @@ export function createLogger(serviceName: string): Logger {
   return new Logger({ serviceName });
 }
 
+/** The name of the function is a dimension, because other deployments in the account report metrics of the same names. */
 export function createMetrics(serviceName: string): Metrics {
-  return new Metrics({ namespace: METRICS_NAMESPACE, serviceName });
+  const defaultDimensions = { function_name: process.env.AWS_LAMBDA_FUNCTION_NAME ?? serviceName };
+  return new Metrics({ namespace: METRICS_NAMESPACE, serviceName, defaultDimensions });
 }
 
 type Unit = (typeof MetricUnit)[keyof typeof MetricUnit];

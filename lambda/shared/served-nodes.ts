@@ -2,11 +2,15 @@
  * Which nodes a function serves, and where the secret of each source is. A map in the environment names the secrets of a few nodes.
  * Many nodes follow a convention: the secret of a node is named by a common prefix and the node, and the store has the list.
  */
+import type { Context } from 'aws-lambda';
 import * as z from 'zod';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { type PartOfNodes, readNodeNames } from '../../core/store/node/fleet.ts';
 import { NodeName } from './configuration.ts';
 import type { Sessions } from './sessions.ts';
+
+/** A run, or an examination, of a node whose databases answer takes less. */
+const LEAST_MS = 20_000;
 
 export interface SourceSecrets {
   readonly storeSecretArn: string;
@@ -26,8 +30,7 @@ export function sourceSecretOf(
   node: string,
   { sourceSecretArns, sourceSecretPrefix }: Omit<SourceSecrets, 'storeSecretArn'>,
 ): string {
-  const named = sourceSecretArns[node];
-  if (named !== undefined) return named;
+  if (Object.hasOwn(sourceSecretArns, node)) return sourceSecretArns[node]!;
   if (sourceSecretPrefix !== null) return `${sourceSecretPrefix}${node}`;
   throw new TimewarpError(
     'NODE_UNKNOWN',
@@ -38,16 +41,16 @@ export function sourceSecretOf(
   );
 }
 
-/** The nodes that an event names, those first that are the furthest behind. */
+/** The nodes that an event names, in the order in which to serve them. */
 export async function servedNodes(
-  { node, part = 0, of = 1 }: z.output<typeof ServedEvent>,
+  { node, part, of }: z.output<typeof ServedEvent>,
   secrets: SourceSecrets,
   sessions: Sessions,
 ): Promise<string[]> {
   if (node !== undefined) return [node];
   const named = Object.keys(secrets.sourceSecretArns);
-  if (secrets.sourceSecretPrefix === null && of === 1) return named;
-  const wanted: PartOfNodes = { part, of };
+  if (secrets.sourceSecretPrefix === null && part === undefined) return named;
+  const wanted: PartOfNodes = { part: part ?? 0, of: of ?? 1 };
   const listed = await sessions.use(
     { side: 'store', node: 'all', secretArn: secrets.storeSecretArn },
     (store) => readNodeNames(store, wanted),
@@ -56,7 +59,15 @@ export async function servedNodes(
   return secrets.sourceSecretPrefix === null ? listed.filter((each) => named.includes(each)) : listed;
 }
 
-/** Works on some of the items at a time, in their order. `mayBegin` is asked before each. @returns the results of those that began, in the order of the items */
+/** Whether enough time is left to begin with one more node. If not, a later invocation serves it. */
+export function hasTimeForNode(context: Pick<Context, 'getRemainingTimeInMillis'>): boolean {
+  return context.getRemainingTimeInMillis() > LEAST_MS;
+}
+
+/**
+ * Works on some of the items at a time, in their order. `mayBegin` is asked before each, except for those with which it begins.
+ * @returns the results of those that began, in the order of the items
+ */
 export async function someAtATime<T, R>(
   items: readonly T[],
   { atOnce, mayBegin }: { readonly atOnce: number; readonly mayBegin: () => boolean },
@@ -64,7 +75,7 @@ export async function someAtATime<T, R>(
 ): Promise<R[]> {
   const results: Promise<R>[] = [];
   const lane = async (): Promise<void> => {
-    while (results.length < items.length && mayBegin()) {
+    while (results.length < items.length && (results.length < atOnce || mayBegin())) {
       const begun = work(items[results.length]!);
       results.push(begun);
       await begun;

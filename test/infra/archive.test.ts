@@ -81,7 +81,11 @@ describe('a configuration with an archive', () => {
       expect(COMMON_METRIC_SERVICES[MetricName]).toBe('archiver');
       monitoring.hasResourceProperties('AWS::CloudWatch::Alarm', {
         ...{ MetricName, TreatMissingData, Period: 1800 },
-        Dimensions: [{ Name: 'service', Value: 'archiver' }],
+        Dimensions: [
+          // other deployments of the account report metrics of the same names
+          { Name: 'function_name', Value: { 'Fn::ImportValue': Match.stringLikeRegexp('Archiver') } },
+          { Name: 'service', Value: 'archiver' },
+        ],
       });
     }
     monitoring.hasResourceProperties('AWS::CloudWatch::Alarm', { Threshold: 43_200 });

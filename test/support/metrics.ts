@@ -1,4 +1,5 @@
 /** The metrics that functions reported and those that the templates watch, in one form. */
+import { FUNCTION_NAME } from './run-lambda.ts';
 import type { Synthesized } from './synthesize.ts';
 
 export interface NamedMetric {
@@ -37,7 +38,7 @@ export function reportedMetrics(output: string): NamedMetric[] {
     );
 }
 
-/** Our own metrics in alarms and dashboards; nodes are renamed. */
+/** Our own metrics in alarms and dashboards; nodes are renamed, and functions have the name that they have in tests. */
 export function watchedMetrics(
   { assembly, stacks }: Synthesized,
   nodes: Readonly<Record<string, string>>,
@@ -45,17 +46,23 @@ export function watchedMetrics(
   const template = assembly.getStackByName(stacks.monitoring.stackName).template as {
     Resources: Record<string, { Type: string; Properties: Record<string, unknown> }>;
   };
-  const renamed = (dimensions: readonly [string, string][]): [string, string][] =>
-    dimensions.map(([key, value]) => [key, key === 'node' ? (nodes[value] ?? value) : value]);
+  const renamed = (dimensions: readonly [string, string][]): [string, string][] => {
+    const service = new Map(dimensions).get('service')!;
+    return dimensions.map(([key, value]) => {
+      if (key === 'node') return [key, nodes[value] ?? value];
+      const isIts = key === 'function_name' && value.toLowerCase().includes(service);
+      return [key, isIts ? FUNCTION_NAME : value];
+    });
+  };
   const found: NamedMetric[] = [];
   for (const { Type, Properties } of Object.values(template.Resources)) {
     if (Type === 'AWS::CloudWatch::Alarm') {
-      const dimensions = Properties.Dimensions as { Name: string; Value: string }[];
+      const dimensions = Properties.Dimensions as { Name: string; Value: unknown }[];
       found.push(
         named(
           Properties.Namespace as string,
           Properties.MetricName as string,
-          renamed(dimensions.map(({ Name, Value }) => [Name, Value])),
+          renamed(dimensions.map(({ Name, Value }) => [Name, nameOf(Value)])),
         ),
       );
     }
@@ -75,9 +82,14 @@ export function watchedMetrics(
 /** The body is a text, split where CloudFormation inserts a value. */
 function dashboardMetrics(body: unknown): unknown[][] {
   const pieces = (body as { 'Fn::Join': [string, unknown[]] })['Fn::Join'][1];
-  const text = pieces.map((piece) => (typeof piece === 'string' ? piece : 'filled in')).join('');
+  const text = pieces.map(nameOf).join('');
   const { widgets } = JSON.parse(text) as { widgets: { properties: { metrics?: unknown[][] } }[] };
   return widgets.flatMap(({ properties }) => properties.metrics ?? []);
+}
+
+/** A text, or a name of the value that CloudFormation inserts. */
+function nameOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value).replaceAll(/\W/g, '');
 }
 
 function named(

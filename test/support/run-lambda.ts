@@ -21,6 +21,9 @@ export interface LambdaEnvironment extends AsyncDisposable {
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const RUNNER = fileURLToPath(new URL('lambda-child.mjs', import.meta.url));
 
+/** As Lambda tells it to a function. */
+export const FUNCTION_NAME = 'test';
+
 type Message = { result?: unknown; error?: string; ready?: true };
 
 export async function startLambda(
@@ -52,7 +55,7 @@ export async function startHandler(
 ): Promise<LambdaEnvironment> {
   const child = fork(runner, [module.href], {
     cwd,
-    env: { PATH: process.env.PATH ?? '', ...env },
+    env: { PATH: process.env.PATH ?? '', AWS_LAMBDA_FUNCTION_NAME: FUNCTION_NAME, ...env },
     execArgv: [],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });

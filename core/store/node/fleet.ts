@@ -8,13 +8,18 @@ export interface PartOfNodes {
   readonly of: number;
 }
 
-/** The names of the nodes of a part that were not removed, those first that are the furthest behind. */
+/**
+ * The names of the nodes of a part that were not removed: by turns the one that is the furthest behind and one drawn by lot. A node that
+ * cannot be read stays the furthest behind; many of them, always first, could take all time of every run.
+ */
 export async function readNodeNames(store: Queryable, { part, of }: PartOfNodes): Promise<string[]> {
   const { rows } = await store.query<{ node_id: string }>(
-    `SELECT n.node_id
-       FROM pgtimewarp.nodes AS n LEFT JOIN pgtimewarp.wal_checkpoints AS c ON c.node_id = n.node_id
-      WHERE n.status <> 'removed' AND (hashtext(n.node_id)::bigint & 2147483647) % $2::int = $1::int
-      ORDER BY c.applied_ts NULLS FIRST, n.node_id`,
+    `SELECT r.node_id
+       FROM (SELECT n.node_id, row_number() OVER (ORDER BY c.applied_ts NULLS FIRST, n.node_id) AS place,
+                    row_number() OVER (ORDER BY random()) AS lot
+               FROM pgtimewarp.nodes AS n LEFT JOIN pgtimewarp.wal_checkpoints AS c ON c.node_id = n.node_id
+              WHERE n.status <> 'removed' AND (hashtext(n.node_id)::bigint & 2147483647) % $2::int = $1::int) AS r
+      ORDER BY least(r.place, r.lot), r.place`,
     [part, of],
   );
   return rows.map((row) => row.node_id);

@@ -13,7 +13,7 @@ import {
 import { reportedMetrics } from '../../support/metrics.ts';
 import { muteProxy } from '../../support/mute-proxy.ts';
 import { describeNeeding } from '../../support/needs.ts';
-import { type LambdaEnvironment, startLambda } from '../../support/run-lambda.ts';
+import { FUNCTION_NAME, type LambdaEnvironment, startLambda } from '../../support/run-lambda.ts';
 import { type Seaweed, startSeaweed } from '../../support/seaweed.ts';
 import { bundleFolder, type Synthesized, synthesizeWithCode } from '../../support/synthesize.ts';
 
@@ -122,10 +122,14 @@ describeNeeding(archiveTools(), 'the archiver', () => {
     );
     expect(nodes[0]!.rows).toBe(rows[0]!.rows);
     expect(nodes[0]!.units).toBe(done.length);
+    const common = [
+      ['function_name', FUNCTION_NAME],
+      ['service', 'archiver'],
+    ];
     expect(reportedMetrics(function_.output()).map(({ name, dimensions }) => [name, dimensions])).toEqual(
       expect.arrayContaining([
-        ['WorstDueUnitAgeInSeconds', [['service', 'archiver']]],
-        ['NodesNotArchived', [['service', 'archiver']]],
+        ['WorstDueUnitAgeInSeconds', common],
+        ['NodesNotArchived', common],
         ['UnitsArchived', expect.arrayContaining([['node', databases.node]])],
       ]),
     );

@@ -1,6 +1,7 @@
 /** Nodes that no map names: the store lists them, and their secrets follow a convention. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { init } from '../../../core/setup/init.ts';
+import { readNodeNames } from '../../../core/store/node/fleet.ts';
 import example from '../../../infra/config/example.ts';
 import {
   ARNS,
@@ -9,7 +10,7 @@ import {
   lambdaDatabases,
 } from '../../support/lambda-databases.ts';
 import { reportedMetrics } from '../../support/metrics.ts';
-import { type LambdaEnvironment, startLambda } from '../../support/run-lambda.ts';
+import { FUNCTION_NAME, type LambdaEnvironment, startLambda } from '../../support/run-lambda.ts';
 import { bundleFolder, type Synthesized, synthesizeWithCode } from '../../support/synthesize.ts';
 
 const PREFIX = 'pgtimewarp/sources/';
@@ -59,7 +60,11 @@ test('the parts of all nodes are served once each, and the worst node is reporte
   expect(new Set(metrics.map(({ name }) => name))).toEqual(
     new Set(['WorstHorizonAgeInSeconds', 'WorstWalBudgetUsedInPercent', 'NodesFailed']),
   );
-  for (const { dimensions } of metrics) expect(dimensions).toEqual([['service', 'poller']]);
+  for (const { dimensions } of metrics)
+    expect(dimensions).toEqual([
+      ['function_name', FUNCTION_NAME],
+      ['service', 'poller'],
+    ]);
 });
 
 test('a node that no run serves makes the worst age grow', async () => {
@@ -83,11 +88,40 @@ test('doctor examines one part, and the other functions find the secret by its n
   expect(reportedMetrics(doctor.output())).toContainEqual({
     namespace: 'pgtimewarp',
     name: 'NodesWithGaps',
-    dimensions: [['service', 'doctor']],
+    dimensions: [
+      ['function_name', FUNCTION_NAME],
+      ['service', 'doctor'],
+    ],
   });
   await using maintenance = await start('Maintenance');
   const event = { action: 'slot-budget', node: names[0], budget: '20GB' };
   expect(await maintenance.invoke(event, 60_000)).toMatchObject({ slot_budget_bytes: 21474836480 });
+});
+
+test('the node that is the furthest behind comes first, and no node must wait for those that stay behind', async () => {
+  await databases.store.query(
+    `UPDATE pgtimewarp.wal_checkpoints
+        SET applied_ts = applied_ts - CASE WHEN node_id = $1 THEN interval '2 days' ELSE interval '1 day' END
+      WHERE node_id = ANY ($2)`,
+    [names[0], names.slice(0, 5)],
+  );
+  const second = new Set<string | undefined>();
+  for (let i = 0; i < 200; i++) {
+    const order = await readNodeNames(databases.store, { part: 0, of: 1 });
+    expect([...order].sort()).toEqual(names);
+    expect(order[0]).toBe(names[0]);
+    second.add(order[1]);
+  }
+  expect([...second].sort()).toEqual(names.slice(1));
+});
+
+test('near its end an invocation begins with no other node', async () => {
+  for (const name of ['Poller', 'Doctor'] as const) {
+    await using function_ = await start(name, { PGTIMEWARP_NODES_AT_ONCE: '1' });
+    const { nodes } = (await function_.invoke({}, 20_000)) as Answer;
+    expect(nodes, function_.output()).toHaveLength(1);
+    expect(function_.output()).toContain('no time for all nodes');
+  }
 });
 
 test('an event that names half a part is refused', async () => {

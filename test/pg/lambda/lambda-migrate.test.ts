@@ -258,6 +258,37 @@ describe('a table that is already tracked', () => {
     expect(rows).toEqual([{ status: 'untracked' }]);
   });
 
+  test('tables move from one node to another, and a table that stays needs shared', async () => {
+    const [first, second] = [main.tables, other.tables];
+    const state = (tables: DeployedNode['tables'], others: DeployedNode['tables']): DeployedState => ({
+      nodes: [
+        { ...main, tables },
+        { ...other, tables: others },
+      ],
+    });
+    const [apart, swapped, both] = [state(first, second), state(second, first), state(first, first)];
+    for (const [wanted, before] of [
+      [swapped, apart],
+      [apart, swapped],
+    ] as const) {
+      for (const _ of TWICE)
+        expect(await request('Update', wanted, before), migrate.output()).toMatchObject({
+          Status: 'SUCCESS',
+        });
+      const { rows } = await databases.store.query<{ node_id: string; table_name: string }>(
+        `SELECT node_id, table_name FROM pgtimewarp.tracked_relations
+          WHERE node_id = ANY ($1) AND status <> 'untracked' ORDER BY node_id`,
+        [[main.node, other.node]],
+      );
+      expect(rows.map(({ node_id, table_name }) => ({ node: node_id, table: table_name }))).toEqual(
+        wanted.nodes.map(({ node, tables }) => ({ node, table: tables[0]!.name })),
+      );
+    }
+    const { Status, Reason } = await request('Update', both, apart);
+    expect([Status, Reason]).toEqual(['FAILED', expect.stringContaining('TABLE_OF_ANOTHER_NODE')]);
+    expect(await request('Update', apart, both)).toMatchObject({ Status: 'SUCCESS' });
+  });
+
   test.each([
     [
       'exclude',
