@@ -124,6 +124,35 @@ describeNeeding(chromium(), 'whatever happens', () => {
     }
   });
 
+  test('a table that nobody asked to sort is shown where the store cannot sort it', async () => {
+    await using tab = await open('/tables');
+    const { page } = tab;
+    const isOrdered = (url: URL): boolean => url.pathname.startsWith('/v1/') && url.searchParams.has('order');
+    const failure = { status: 503, json: { detail: 'The store does not answer.' } };
+    await page.route(isOrdered, (route) => route.fulfill(failure));
+    const refused = page.waitForResponse((response) => isOrdered(new URL(response.url())), PATIENT);
+    await page.getByRole('link', { name: 'public.t', exact: true }).click();
+    await refused;
+    await expect.poll(() => page.locator('.grid.rows tbody tr').count(), PATIENT).toBe(200);
+    await page.getByText('may belong between them').waitFor(PATIENT);
+    expect(await alert(page).count()).toBe(0);
+    await page.locator('.grid.rows thead button', { hasText: 'v' }).click();
+    await alert(page).getByText('The store does not answer.').waitFor(PATIENT);
+  });
+
+  test('rows that are not saved are said to be so until there are others', async () => {
+    await using tab = await open('/table?table=public.pair');
+    const { page } = tab;
+    await settled(page);
+    await fail(page, /\/rows$/, { status: 503, json: { detail: 'The store does not answer.' } });
+    await page.getByRole('button', { name: 'Download CSV' }).click();
+    await alert(page).getByText('The store does not answer.').waitFor(PATIENT);
+    await page.unrouteAll();
+    await page.locator('.grid.rows thead button', { hasText: 'region' }).click();
+    await page.waitForURL(/order=region/);
+    await expect.poll(() => alert(page).count(), PATIENT).toBe(0);
+  });
+
   test('an answer that a view cannot show fails this view alone', async () => {
     await using tab = await open('/tables');
     const { page } = tab;

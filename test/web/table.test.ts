@@ -23,12 +23,16 @@ describeNeeding(chromium(), 'tables', () => {
         CREATE TABLE many (id bigint PRIMARY KEY, v int, note text);
         INSERT INTO many SELECT n, (n * 7919) % 451, CASE WHEN n % 3 = 0 THEN '' END FROM generate_series(1, 450) AS n;
         CREATE TABLE nothing (id int PRIMARY KEY);
+        CREATE TABLE few (id int PRIMARY KEY);
+        INSERT INTO few SELECT n FROM generate_series(1, 12) AS n;
+        CREATE TABLE comma ("a,b" int PRIMARY KEY, a int, b int);
+        INSERT INTO comma SELECT n, -n, n % 7 FROM generate_series(1, 250) AS n;
         CREATE TABLE wide (id int PRIMARY KEY, ${COLUMNS.map((name) => `${name} int`).join(', ')});
         INSERT INTO wide (id, c499) VALUES (1, 42);
         CREATE TABLE proto ("__proto__" text PRIMARY KEY, "constructor" text, "toString" jsonb, "a,b" int, "a b&c=d" text);
         INSERT INTO proto VALUES ('__proto__', '<b>', '{"__proto__": {"x": 1}, "deep": ${'['.repeat(200)}${']'.repeat(200)}}', 1, '&=?#%00');
       `,
-      track: ['many', 'nothing', 'wide', 'proto'],
+      track: ['many', 'nothing', 'few', 'comma', 'wide', 'proto'],
     });
     [serve, browser] = await Promise.all([startServe(['--every', '1s'], node.env, 900_000), startBrowser()]);
   }, 300_000);
@@ -77,6 +81,27 @@ describeNeeding(chromium(), 'tables', () => {
     await header(page, 'note').press('Enter');
     await expect.poll(() => sortedBy(page), PATIENT).toEqual(['ascending note ↑']);
     expect(await page.evaluate(() => document.activeElement?.textContent)).toMatch(/^note/);
+    expect(errors).toEqual([]);
+  });
+
+  test('the column by which a short table is sorted already turns it round', async () => {
+    await using tab = await open('table?table=public.few');
+    const { page, errors } = tab;
+    await expect.poll(() => sortedBy(page), PATIENT).toEqual(['ascending id ↑']);
+    await header(page, 'id').click();
+    await expect.poll(() => sortedBy(page), PATIENT).toEqual(['descending id ↓']);
+    expect((await cells(page, 1)).slice(0, 2)).toEqual(['12', '11']);
+    await header(page, 'id').click();
+    await expect.poll(() => sortedBy(page), PATIENT).toEqual(['ascending id ↑']);
+    expect(errors).toEqual([]);
+  });
+
+  test('a long table whose key has a comma in its name comes by the text of its keys, as no column can sort it', async () => {
+    await using tab = await open('table?table=public.comma');
+    const { page, errors } = tab;
+    await expect.poll(async () => (await cells(page, 1)).length, PATIENT).toBe(200);
+    await page.getByText('may belong between them').waitFor(PATIENT);
+    expect(await sortedBy(page)).toEqual([]);
     expect(errors).toEqual([]);
   });
 
