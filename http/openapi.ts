@@ -37,7 +37,7 @@ const DESCRIPTIONS: Partial<Record<HttpStatus, string>> = {
   [HTTP.misdirected]:
     'The Host header names another machine (only if the server requires no token and serves its own machine)',
   [HTTP.internal]: 'The server failed',
-  [HTTP.unavailable]: 'The store does not answer',
+  [HTTP.unavailable]: 'The store does not answer, or the archive, if the answer needs it',
 };
 
 /** Schemas that get a name in the document. Others refer to them by it, so generated clients make one type of each. */
@@ -79,6 +79,7 @@ const NAMED: Readonly<Record<string, z.ZodType>> = {
   TableOfNode: history.TableOfNode,
   TableRows: tableRows.TableRows,
   Tables: table.Tables,
+  Tier: answer.Tier,
   Transaction: history.Transaction,
   TransactionChange: history.TransactionChange,
   TransactionChanges: history.TransactionChanges,

@@ -40,7 +40,7 @@ function clientProblem(error: TimewarpError): Refusal {
   };
 }
 
-/** Retry-After when the store does not answer. */
+/** Retry-After of a 503. */
 const RETRY_SECONDS = '5';
 
 /** The response for an error. If it is not the caller's fault, `report` gets the whole error, with the id that the caller sees. */
@@ -59,8 +59,8 @@ export function problemOfError(
     ? problem({
         status,
         kind: `error:${error.code}`,
-        title: titleOf(status),
-        detail: 'The store does not answer.',
+        title: `The ${unavailable(error)} is not available`,
+        detail: `The ${unavailable(error)} does not answer.`,
         instance: id,
         headers: { 'retry-after': RETRY_SECONDS },
       })
@@ -73,12 +73,15 @@ export function problemOfError(
       });
 }
 
+/** What a 503 is about. */
+const unavailable = ({ code }: TimewarpError): string =>
+  code === 'ARCHIVE_UNREACHABLE' ? 'archive' : 'store';
+
 const TITLES: Partial<Record<HttpStatus, string>> = {
   [HTTP.badRequest]: 'The request is not well-formed',
   [HTTP.notFound]: 'The resource does not exist',
   [HTTP.unknown]: 'Not known yet',
   [HTTP.internal]: 'Internal error',
-  [HTTP.unavailable]: 'The store is not available',
 };
 
 function titleOf(status: HttpStatus): string {

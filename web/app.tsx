@@ -68,7 +68,7 @@ function Guarded({ node, nodes }: ViewProperties) {
   if (failure === undefined) return <View node={node} nodes={nodes} />;
   return (
     <Problem
-      problem={new Refused(0, { detail: 'This view has failed. Reload the page.', remedy: String(failure) })}
+      problem={new Refused(0, { detail: `This view has failed: ${failure}`, remedy: 'Reload the page.' })}
     />
   );
 }

@@ -2,12 +2,11 @@
  * What outsiders, gateways and servers that fail do to the page: it says what is wrong, keeps what it shows, and goes on. Failing
  * servers are played by the browser, which answers in their place; every other answer is that of `serve`.
  */
-import type { Browser, Page, Route } from 'playwright-core';
+import type { Page, Route } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { buildPage, startBrowser } from '../support/browser.ts';
 import { chromium, describeNeeding } from '../support/needs.ts';
-import { type PageTab, pageTab, settled } from '../support/page-tab.ts';
-import { type ServeProcess, startServe } from '../support/serve.ts';
+import { settled } from '../support/page-tab.ts';
+import { type PageWorld, pageWorld } from '../support/page-world.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 
 const PATIENT = { timeout: 60_000 };
@@ -33,12 +32,10 @@ const FAILURES = [
 ] as const;
 
 describeNeeding(chromium(), 'whatever happens', () => {
+  let world: PageWorld;
   let node: TrackedNode;
-  let serve: ServeProcess;
-  let browser: Browser;
 
   beforeAll(async () => {
-    await buildPage();
     node = await trackedNode({
       plugin: 'pgoutput',
       tables: `
@@ -56,16 +53,14 @@ describeNeeding(chromium(), 'whatever happens', () => {
     await node.source.query('ALTER TABLE renamed RENAME was TO "is"');
     await node.source.query(`UPDATE renamed SET "is" = 'new'`);
     await node.catchUp();
-    [serve, browser] = await Promise.all([startServe(['--every', '1h'], node.env, 900_000), startBrowser()]);
+    world = await pageWorld(node);
   }, 300_000);
 
   afterAll(async () => {
-    await browser?.close();
-    await serve?.[Symbol.asyncDispose]();
-    await node?.[Symbol.asyncDispose]();
+    await world?.[Symbol.asyncDispose]();
   });
 
-  const open = (view: string): Promise<PageTab> => pageTab(browser, `${serve.url}/ui/${node.node}${view}`);
+  const open: PageWorld['open'] = (view) => world.open(view);
   const fail = async (page: Page, path: RegExp, how: Parameters<Route['fulfill']>[0]): Promise<void> => {
     await page.route(
       (url) => path.test(url.pathname),
@@ -122,6 +117,35 @@ describeNeeding(chromium(), 'whatever happens', () => {
       await expect.poll(() => page.locator(lines).count(), PATIENT).toBeGreaterThan(before);
       expect(await alert(page).count()).toBe(0);
     }
+  });
+
+  test('a table that nobody asked to sort is shown where the store cannot sort it', async () => {
+    await using tab = await open('/tables');
+    const { page } = tab;
+    const isOrdered = (url: URL): boolean => url.pathname.startsWith('/v1/') && url.searchParams.has('order');
+    const failure = { status: 503, json: { detail: 'The store does not answer.' } };
+    await page.route(isOrdered, (route) => route.fulfill(failure));
+    const refused = page.waitForResponse((response) => isOrdered(new URL(response.url())), PATIENT);
+    await page.getByRole('link', { name: 'public.t', exact: true }).click();
+    await refused;
+    await expect.poll(() => page.locator('.grid.rows tbody tr').count(), PATIENT).toBe(200);
+    await page.getByText('may belong between them').waitFor(PATIENT);
+    expect(await alert(page).count()).toBe(0);
+    await page.locator('.grid.rows thead button', { hasText: 'v' }).click();
+    await alert(page).getByText('The store does not answer.').waitFor(PATIENT);
+  });
+
+  test('rows that are not saved are said to be so until there are others', async () => {
+    await using tab = await open('/table?table=public.pair');
+    const { page } = tab;
+    await settled(page);
+    await fail(page, /\/rows$/, { status: 503, json: { detail: 'The store does not answer.' } });
+    await page.getByRole('button', { name: 'Download CSV' }).click();
+    await alert(page).getByText('The store does not answer.').waitFor(PATIENT);
+    await page.unrouteAll();
+    await page.locator('.grid.rows thead button', { hasText: 'region' }).click();
+    await page.waitForURL(/order=region/);
+    await expect.poll(() => alert(page).count(), PATIENT).toBe(0);
   });
 
   test('an answer that a view cannot show fails this view alone', async () => {

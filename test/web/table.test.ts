@@ -1,45 +1,43 @@
 /** Tables in a real browser: every row in the order of a column, what runs add to searches, and tables that are unlike others. */
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { buildPage, startBrowser } from '../support/browser.ts';
 import { chromium, describeNeeding } from '../support/needs.ts';
-import { type PageTab, pageTab } from '../support/page-tab.ts';
-import { type ServeProcess, startServe } from '../support/serve.ts';
+import { type PageWorld, pageWorld } from '../support/page-world.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 
 const PATIENT = { timeout: 60_000 };
 const COLUMNS = Array.from({ length: 500 }, (_, n) => `c${n}`);
 
 describeNeeding(chromium(), 'tables', () => {
+  let world: PageWorld;
   let node: TrackedNode;
-  let serve: ServeProcess;
-  let browser: Browser;
 
   beforeAll(async () => {
-    await buildPage();
     node = await trackedNode({
       plugin: 'pgoutput',
       tables: `
         CREATE TABLE many (id bigint PRIMARY KEY, v int, note text);
         INSERT INTO many SELECT n, (n * 7919) % 451, CASE WHEN n % 3 = 0 THEN '' END FROM generate_series(1, 450) AS n;
         CREATE TABLE nothing (id int PRIMARY KEY);
+        CREATE TABLE few (id int PRIMARY KEY);
+        INSERT INTO few SELECT n FROM generate_series(1, 12) AS n;
+        CREATE TABLE comma ("a,b" int PRIMARY KEY, a int, b int);
+        INSERT INTO comma SELECT n, -n, n % 7 FROM generate_series(1, 250) AS n;
         CREATE TABLE wide (id int PRIMARY KEY, ${COLUMNS.map((name) => `${name} int`).join(', ')});
         INSERT INTO wide (id, c499) VALUES (1, 42);
         CREATE TABLE proto ("__proto__" text PRIMARY KEY, "constructor" text, "toString" jsonb, "a,b" int, "a b&c=d" text);
         INSERT INTO proto VALUES ('__proto__', '<b>', '{"__proto__": {"x": 1}, "deep": ${'['.repeat(200)}${']'.repeat(200)}}', 1, '&=?#%00');
       `,
-      track: ['many', 'nothing', 'wide', 'proto'],
+      track: ['many', 'nothing', 'few', 'comma', 'wide', 'proto'],
     });
-    [serve, browser] = await Promise.all([startServe(['--every', '1s'], node.env, 900_000), startBrowser()]);
+    world = await pageWorld(node, { every: '1s' });
   }, 300_000);
 
   afterAll(async () => {
-    await browser?.close();
-    await serve?.[Symbol.asyncDispose]();
-    await node?.[Symbol.asyncDispose]();
+    await world?.[Symbol.asyncDispose]();
   });
 
-  const open = (view: string): Promise<PageTab> => pageTab(browser, `${serve.url}/ui/${node.node}/${view}`);
+  const open: PageWorld['open'] = (view) => world.open(view);
   const cells = (page: Page, column: number): Promise<string[]> =>
     page.locator(`.grid.rows tbody td:nth-child(${column})`).allTextContents();
   const header = (page: Page, name: string) => page.locator('.grid.rows thead button', { hasText: name });
@@ -49,7 +47,7 @@ describeNeeding(chromium(), 'tables', () => {
       .evaluateAll((all) => all.map((each) => `${each.getAttribute('aria-sort')} ${each.textContent}`));
 
   test('a long table comes in the order of its numeric key, and a column sorts all of it, both ways', async () => {
-    await using tab = await open('table?table=public.many');
+    await using tab = await open('/table?table=public.many');
     const { page, errors } = tab;
     const ids = (from: number, to: number): string[] =>
       Array.from({ length: Math.abs(to - from) + 1 }, (_, n) => `${from < to ? from + n : from - n}`);
@@ -80,15 +78,36 @@ describeNeeding(chromium(), 'tables', () => {
     expect(errors).toEqual([]);
   });
 
+  test('the column by which a short table is sorted already turns it round', async () => {
+    await using tab = await open('/table?table=public.few');
+    const { page, errors } = tab;
+    await expect.poll(() => sortedBy(page), PATIENT).toEqual(['ascending id ↑']);
+    await header(page, 'id').click();
+    await expect.poll(() => sortedBy(page), PATIENT).toEqual(['descending id ↓']);
+    expect((await cells(page, 1)).slice(0, 2)).toEqual(['12', '11']);
+    await header(page, 'id').click();
+    await expect.poll(() => sortedBy(page), PATIENT).toEqual(['ascending id ↑']);
+    expect(errors).toEqual([]);
+  });
+
+  test('a long table whose key has a comma in its name comes by the text of its keys, as no column can sort it', async () => {
+    await using tab = await open('/table?table=public.comma');
+    const { page, errors } = tab;
+    await expect.poll(async () => (await cells(page, 1)).length, PATIENT).toBe(200);
+    await page.getByText('may belong between them').waitFor(PATIENT);
+    expect(await sortedBy(page)).toEqual([]);
+    expect(errors).toEqual([]);
+  });
+
   test('an empty text can be looked for, and is not no filter', async () => {
-    await using found = await open('search?table=public.many&column=note&value=');
+    await using found = await open('/search?table=public.many&column=note&value=');
     await found.page
       .getByText('The first 200 rows')
       .or(found.page.locator('.grid tbody tr').nth(149))
       .first()
       .waitFor(PATIENT);
     expect(await found.page.locator('.grid tbody tr').count()).toBe(150);
-    await using table = await open('table?table=public.many');
+    await using table = await open('/table?table=public.many');
     await table.page.getByLabel('Column').fill('note');
     await table.page.keyboard.press('Enter');
     await expect.poll(() => table.page.locator('.grid.rows tbody tr').count(), PATIENT).toBe(150);
@@ -101,9 +120,9 @@ describeNeeding(chromium(), 'tables', () => {
       'SELECT c.applied_lsn::text AS lsn FROM pgtimewarp.wal_checkpoints AS c',
     );
     const at = encodeURIComponent(rows[0]!.lsn);
-    await using found = await open('search?table=public.many&column=v&value=1000');
-    await using ever = await open('search?table=public.many&column=v&value=1000&when=ever');
-    await using compared = await open(`table?table=public.many&at=${at}&compare=now`);
+    await using found = await open('/search?table=public.many&column=v&value=1000');
+    await using ever = await open('/search?table=public.many&column=v&value=1000&when=ever');
+    await using compared = await open(`/table?table=public.many&at=${at}&compare=now`);
     for (const { page } of [found, ever]) await page.getByText('No row had this value.').waitFor(PATIENT);
     await compared.page.getByText('No row differs from now.').waitFor(PATIENT);
     await node.source.query('UPDATE many SET v = 1000 WHERE id = 5');
@@ -116,15 +135,15 @@ describeNeeding(chromium(), 'tables', () => {
   });
 
   test('tables without rows, of 500 columns, and with names that programs stumble over', async () => {
-    await using empty = await open('table?table=public.nothing');
+    await using empty = await open('/table?table=public.nothing');
     await empty.page.getByText('No row: the table was empty.').waitFor(PATIENT);
-    await using wide = await open('table?table=public.wide');
+    await using wide = await open('/table?table=public.wide');
     await wide.page.waitForSelector('.grid.rows tbody tr');
     expect(await wide.page.locator('.grid.rows tbody td').count()).toBe(501);
     expect(await wide.page.locator('.grid.rows tbody td').last().textContent()).toBe('42');
-    await using row = await open('row?table=public.wide&pk=1');
+    await using row = await open('/row?table=public.wide&pk=1');
     await row.page.waitForSelector('.long-list .line');
-    await using odd = await open('table?table=public.proto');
+    await using odd = await open('/table?table=public.proto');
     await odd.page.waitForSelector('.grid.rows tbody tr');
     expect(await odd.page.locator('.grid.rows thead th').allTextContents()).toEqual([
       '__proto__ ↑',
@@ -153,7 +172,7 @@ describeNeeding(chromium(), 'tables', () => {
       .or(odd.page.getByRole('dialog').locator('textarea'))
       .first()
       .waitFor(PATIENT);
-    await using search = await open(`search?table=public.proto&column=__proto__&value=__proto__&when=ever`);
+    await using search = await open(`/search?table=public.proto&column=__proto__&value=__proto__&when=ever`);
     await expect.poll(() => search.page.locator('.grid tbody tr').count(), PATIENT).toBe(1);
     for (const { errors } of [empty, wide, row, odd, search]) expect(errors).toEqual([]);
   });

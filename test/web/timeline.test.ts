@@ -1,26 +1,22 @@
 /** A row with very many versions (PAGE_VERSIONS) in a real browser: every one can be reached, and scrolling stays smooth. */
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { buildPage, startBrowser } from '../support/browser.ts';
 import { chromium, describeNeeding } from '../support/needs.ts';
-import { pageTab } from '../support/page-tab.ts';
-import { type ServeProcess, startServe } from '../support/serve.ts';
+import { type PageWorld, pageWorld } from '../support/page-world.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 
 const VERSIONS = Number.parseInt(process.env.PAGE_VERSIONS ?? '20000', 10);
 /** Of the main thread's own time: then it could draw 50 frames a second, whatever else the machine does. */
 const MOST_MS_A_FRAME = 20;
 const FRAMES = 240;
+const ROW = '/row?table=public.t&pk=1';
 const PIXELS_A_FRAME = 1_300;
 
 describeNeeding(chromium(), 'a long timeline', () => {
+  let world: PageWorld;
   let node: TrackedNode;
-  let serve: ServeProcess;
-  let browser: Browser;
-  let path: string;
 
   beforeAll(async () => {
-    await buildPage();
     node = await trackedNode({
       plugin: 'pgoutput',
       tables: 'CREATE TABLE t (id int PRIMARY KEY, v int, note text); INSERT INTO t VALUES (1, 0, NULL)',
@@ -28,18 +24,15 @@ describeNeeding(chromium(), 'a long timeline', () => {
     });
     await node.catchUp();
     await addVersions(node, VERSIONS);
-    [serve, browser] = await Promise.all([startServe(['--every', '1h'], node.env, 900_000), startBrowser()]);
-    path = `${serve.url}/ui/${node.node}/row?table=public.t&pk=1`;
+    world = await pageWorld(node);
   });
 
   afterAll(async () => {
-    await browser?.close();
-    await serve?.[Symbol.asyncDispose]();
-    await node?.[Symbol.asyncDispose]();
+    await world?.[Symbol.asyncDispose]();
   });
 
   test('every version is reached, newest first, and scrolling has time for 50 frames a second', async () => {
-    await using tab = await pageTab(browser, path);
+    await using tab = await world.open(ROW);
     const { page, errors } = tab;
     await page.waitForSelector('.long-list .line');
     // the first answers are enough: nothing waits for all versions
@@ -68,7 +61,7 @@ describeNeeding(chromium(), 'a long timeline', () => {
 
   test('a version far back can be shared: its address opens it', async () => {
     const back = VERSIONS - 4_000;
-    await using tab = await pageTab(browser, `${path}&at=${encodeURIComponent(await lsnOf(node, back))}`);
+    await using tab = await world.open(`${ROW}&at=${encodeURIComponent(await lsnOf(node, back))}`);
     await tab.page.waitForSelector('.line[aria-selected=true]');
     expect(await tab.page.locator('.row-view tr', { hasText: /^v/ }).first().textContent()).toContain(
       `${back}`,

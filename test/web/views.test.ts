@@ -4,15 +4,13 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { violations } from '../support/axe.ts';
-import { buildPage, startBrowser } from '../support/browser.ts';
 import { chromium, describeNeeding } from '../support/needs.ts';
 import { pageHistory } from '../support/page-history.ts';
-import { pageTab, settled } from '../support/page-tab.ts';
-import { type ServeProcess, startServe } from '../support/serve.ts';
-import type { TrackedNode } from '../support/tracked-node.ts';
+import { settled } from '../support/page-tab.ts';
+import { type PageWorld, pageWorld } from '../support/page-world.ts';
 
 const PICTURES = 'test-output/page';
 /** Of running text, in characters of middle width. */
@@ -42,16 +40,13 @@ const VIEWS: Views = {
 };
 
 describeNeeding(chromium(), 'every view', () => {
-  let node: TrackedNode;
-  let serve: ServeProcess;
-  let browser: Browser;
+  let world: PageWorld;
   let lsn: string;
 
   beforeAll(async () => {
-    await buildPage();
     mkdirSync(PICTURES, { recursive: true });
-    [node, browser] = await Promise.all([pageHistory(), startBrowser()]);
-    serve = await startServe(['--every', '1h'], node.env, 900_000);
+    const node = await pageHistory();
+    world = await pageWorld(node);
     const { rows } = await node.store.query<{ lsn: string }>(
       'SELECT max(valid_from_lsn)::text AS lsn FROM pgtimewarp.row_changes',
     );
@@ -59,15 +54,13 @@ describeNeeding(chromium(), 'every view', () => {
   }, 300_000);
 
   afterAll(async () => {
-    await browser?.close();
-    await serve?.[Symbol.asyncDispose]();
-    await node?.[Symbol.asyncDispose]();
+    await world?.[Symbol.asyncDispose]();
   });
 
   test.each(Object.entries(VIEWS))(
     '%s',
     async (name, path) => {
-      await using tab = await pageTab(browser, `${serve.url}/ui/${node.node}${path(lsn)}`);
+      await using tab = await world.open(path(lsn));
       const { page } = tab;
       await settled(page);
       const found: string[] = [];

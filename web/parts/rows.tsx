@@ -9,7 +9,7 @@ import { KnownUpTo, Link } from './parts.tsx';
 import { PlainText } from './plain-text.tsx';
 import { plainValue, Value } from './value.tsx';
 
-/** Of all rows of a table, by a column. */
+/** Of rows, by a column. */
 export interface Order {
   readonly by: string;
   readonly isDescending: boolean;
@@ -22,8 +22,9 @@ interface RowsProperties {
   readonly first: TableRows;
   readonly path: string;
   readonly parameters: Parameters;
+  /** Of all rows of the table; null: that of the texts of their keys. */
   readonly order: Order | null;
-  readonly sortBy: (column: string) => void;
+  readonly sortBy: (order: Order) => void;
 }
 
 export function Rows({ node, table, keyColumns, first, path, parameters, order, sortBy }: RowsProperties) {
@@ -33,20 +34,17 @@ export function Rows({ node, table, keyColumns, first, path, parameters, order, 
   const { next } = more;
   const rows = [...first.rows, ...more.pages.flatMap((page) => page.rows)];
   const shown = order === null ? rows.toSorted(byKey(keyColumns)) : rows;
-  const isFiltered = Object.keys(parameters).some((name) => name.startsWith('where.'));
+  const [by] = keyColumns;
+  // all rows are there: then the key sorts them without the API
+  const seen = order ?? (next === null && by !== undefined ? { by, isDescending: false } : null);
   return (
     <>
       <KnownUpTo frame={{ from: null, to: null, horizon: first.horizon, final: first.final, unknown: [] }} />
       {rows.length === 0 && (
-        <p class="message">No row{isFiltered ? ' has this value.' : ': the table was empty.'}</p>
+        <p class="message">No row{isFiltered(parameters) ? ' has this value.' : ': the table was empty.'}</p>
       )}
       {rows.length > 0 && (
-        <Grid
-          {...{ node, table, keyColumns, order, sortBy }}
-          columns={first.columns}
-          rows={shown}
-          sorted={order?.by ?? (next === null ? keyColumns[0] : undefined)}
-        />
+        <Grid {...{ node, table, keyColumns, sortBy }} columns={first.columns} rows={shown} order={seen} />
       )}
       <p class="note">
         {rows.length.toLocaleString('en')} {rows.length === 1 ? 'row' : 'rows'}
@@ -60,18 +58,26 @@ export function Rows({ node, table, keyColumns, first, path, parameters, order, 
   );
 }
 
-/** The parameters that ask for an order. */
+/** The parameters that ask for an order, of the API and of the view. */
 export function ordered(order: Order | null): Parameters {
   return { order: order?.by, descending: order?.isDescending ? 'true' : undefined };
 }
 
-interface GridProperties extends Pick<RowsProperties, 'node' | 'table' | 'keyColumns' | 'order' | 'sortBy'> {
+/** Whether the API can sort by the column: it could not tell a name with a comma from two names. */
+export const canSort = (column: string): boolean => !column.includes(',');
+
+/** Whether they ask for the rows with a value only. */
+export const isFiltered = (parameters: Parameters): boolean =>
+  Object.keys(parameters).some((name) => name.startsWith('where.'));
+
+interface GridProperties extends Pick<RowsProperties, 'node' | 'table' | 'keyColumns' | 'sortBy'> {
   readonly columns: readonly string[];
   readonly rows: readonly Row[];
-  readonly sorted: string | undefined;
+  /** In which the rows are; null: in none that a column names. */
+  readonly order: Order | null;
 }
 
-function Grid({ node, table, keyColumns, order, sortBy, columns, rows, sorted }: GridProperties) {
+function Grid({ node, table, keyColumns, order, sortBy, columns, rows }: GridProperties) {
   const direction = order?.isDescending ? 'descending' : 'ascending';
   const pathOf = (row: Row): string =>
     pathTo(node, 'row', {
@@ -85,14 +91,20 @@ function Grid({ node, table, keyColumns, order, sortBy, columns, rows, sorted }:
         <thead>
           <tr>
             {columns.map((name) => (
-              <th key={name} scope="col" aria-sort={sorted === name ? direction : undefined}>
-                {name.includes(',') ? (
-                  <PlainText text={name} cut={63} /> // the API could not tell it from two columns
-                ) : (
-                  <button type="button" class="sort" onClick={() => sortBy(name)}>
+              <th key={name} scope="col" aria-sort={order?.by === name ? direction : undefined}>
+                {canSort(name) ? (
+                  <button
+                    type="button"
+                    class="sort"
+                    onClick={() =>
+                      sortBy({ by: name, isDescending: order?.by === name && !order.isDescending })
+                    }
+                  >
                     <PlainText text={name} cut={63} />
-                    {sorted === name && (order?.isDescending ? ' ↓' : ' ↑')}
+                    {order?.by === name && (order.isDescending ? ' ↓' : ' ↑')}
                   </button>
+                ) : (
+                  <PlainText text={name} cut={63} />
                 )}
               </th>
             ))}

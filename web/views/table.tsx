@@ -1,7 +1,7 @@
 /** A whole table as of an instant: its rows, a slider over its commits, CSV, and what has become of the rows since. */
 import { useState } from 'preact/hooks';
 import { go, pathTo } from '../address.ts';
-import type { Refused } from '../client.ts';
+import type { Parameters, Refused } from '../client.ts';
 import type { Point, Table, TableRows } from '../documents.ts';
 import { CommitSlider } from '../parts/commit-slider.tsx';
 import { downloadCsv } from '../parts/csv.ts';
@@ -10,7 +10,7 @@ import { NetChanges } from '../parts/net-changes.tsx';
 import { Newer, useNews } from '../parts/newer.tsx';
 import { Link, Loading, Problem } from '../parts/parts.tsx';
 import { PlainText } from '../parts/plain-text.tsx';
-import { type Order, ordered, Rows } from '../parts/rows.tsx';
+import { canSort, isFiltered, type Order, ordered, Rows } from '../parts/rows.tsx';
 import { type Asked, refusal, useAnswer } from '../use-answer.ts';
 
 type Query = Readonly<Record<string, string>>;
@@ -29,7 +29,7 @@ export function TableView({ node, horizon, query }: TableViewProperties) {
   const filter = column && value !== undefined ? { [`where.${column}`]: value } : {};
   const parameters = { at, ...filter, limit: '200' };
   const [again, setAgain] = useState(0);
-  const [saving, setSaving] = useState<Refused | null>(null);
+  const [unsaved, setUnsaved] = useState<Unsaved | null>(null);
   const isComparing = compare === 'now' && at !== undefined;
   const asked = useRows(isComparing ? null : `${path}/rows`, {
     ...{ parameters, again, key },
@@ -40,10 +40,10 @@ export function TableView({ node, horizon, query }: TableViewProperties) {
   const news = useNews({ node, horizon }, at === undefined ? asked.answer : null, { table });
   const show = (change: Readonly<Record<string, string | undefined>>, replace = false): void =>
     go(pathTo(node, 'table', { ...query, ...change }), { replace });
-  const save = (): Promise<void> =>
-    downloadCsv(`${path}/rows`, { ...parameters, at: asked.answer?.as_of.lsn }, table).then(
-      () => setSaving(null),
-      (error) => setSaving(refusal(error)),
+  const save = (rows: TableRows): Promise<void> =>
+    downloadCsv(`${path}/rows`, { ...parameters, at: rows.as_of.lsn }, table).then(
+      () => setUnsaved(null),
+      (error) => setUnsaved({ rows, problem: refusal(error) }),
     );
   return (
     <>
@@ -104,7 +104,11 @@ export function TableView({ node, horizon, query }: TableViewProperties) {
           >
             {isComparing ? 'Rows' : 'Compare with now'}
           </button>
-          <button type="button" disabled={asked.answer === null} onClick={() => void save()}>
+          <button
+            type="button"
+            disabled={asked.answer === null}
+            onClick={() => asked.answer && void save(asked.answer)}
+          >
             Download CSV
           </button>
         </div>
@@ -113,7 +117,7 @@ export function TableView({ node, horizon, query }: TableViewProperties) {
         <NetChanges node={node} table={table} path={path} at={at} horizon={horizon} />
       ) : (
         <>
-          <Problem problem={asked.problem ?? saving} />
+          <Problem problem={asked.problem ?? (unsaved?.rows === asked.answer ? unsaved.problem : null)} />
           <Loading when={asked.isLoading} />
           <Newer news={news} show={() => setAgain(again + 1)} />
           {asked.answer && (
@@ -125,12 +129,7 @@ export function TableView({ node, horizon, query }: TableViewProperties) {
               path={`${path}/rows`}
               parameters={parameters}
               order={order}
-              sortBy={(name) =>
-                show({
-                  order: name,
-                  descending: order?.by === name && !order.isDescending ? 'true' : undefined,
-                })
-              }
+              sortBy={(chosen) => show(ordered(chosen))}
             />
           )}
         </>
@@ -139,36 +138,37 @@ export function TableView({ node, horizon, query }: TableViewProperties) {
   );
 }
 
+/** Rows that a download could not save, and why. */
+interface Unsaved {
+  readonly rows: TableRows;
+  readonly problem: Refused;
+}
+
 interface RowsAsked extends Asked<TableRows> {
   /** Of all rows of the table; null: that of the texts of their keys. */
   readonly order: Order | null;
 }
 
+interface RowsQuestion {
+  readonly parameters: Parameters;
+  /** What somebody has chosen. */
+  readonly order: Order | null;
+  readonly key: readonly string[];
+  readonly again: number;
+}
+
 /**
- * The first rows. A table of more than a page whose key is a number is shown in the order of numbers; any other one in an order that
- * somebody has chosen, because the store reads the whole table for it.
+ * The first rows. A table of more than a page whose key is a number is shown in the order of numbers, if the store can give it; any
+ * other one in an order that somebody has chosen, because the store reads the whole table for it.
  */
-function useRows(
-  path: string | null,
-  {
-    parameters,
-    order,
-    key,
-    again,
-  }: {
-    readonly parameters: Query | Readonly<Record<string, string | undefined>>;
-    readonly order: Order | null;
-    readonly key: readonly string[];
-    readonly again: number;
-  },
-): RowsAsked {
+function useRows(path: string | null, { parameters, order, key, again }: RowsQuestion): RowsAsked {
   const plain = useAnswer<TableRows>(order === null ? path : null, parameters, { again });
   const [name] = key;
-  const isFiltered = Object.keys(parameters).some((each) => each.startsWith('where.'));
   const isNumbered =
     name !== undefined &&
     key.length === 1 &&
-    !isFiltered &&
+    canSort(name) &&
+    !isFiltered(parameters) &&
     plain.answer !== null &&
     plain.answer.next !== null &&
     plain.answer.rows.every((row) => isWholeNumber(row[name] ?? null));
@@ -178,5 +178,7 @@ function useRows(
     { ...parameters, ...ordered(by) },
     { again },
   );
-  return { ...(by === null ? plain : sorted), order: by };
+  // nobody has chosen this order: without it, there are still the rows
+  const isGivenUp = order === null && sorted.problem !== null;
+  return by === null || isGivenUp ? { ...plain, order: null } : { ...sorted, order: by };
 }
