@@ -16,6 +16,7 @@ import { foldChanges, type RowRestore } from './fold-changes.ts';
 import { withLaterTransactions } from './later-transactions.ts';
 import type { PlanSource } from './plan-source.ts';
 import { type RemovedBy, type RemovedRows, removedRows } from './removed-rows.ts';
+import { renamedColumns } from './renamed-columns.ts';
 import type { RestoreScriptInput, TableRestore } from './restore-input.ts';
 import type { Refusal } from './restore-result.ts';
 import { retypedColumns, retypedInBulk } from './retyped-columns.ts';
@@ -101,7 +102,7 @@ export async function planRestore(
     const { table } = ofTable[0] ?? inBulk!;
     const first = undone.fromLsn ?? inBulk?.asOfLsn ?? formatLsn(ofTable[0]!.lsn);
     const now = source === null ? history.lastSeen : await source.table(table);
-    const reasons = tableRefusals({ history, now, first });
+    const reasons = tableRefusals(history, now, { changes: ofTable, fromLsn: undone.fromLsn, first });
     const retyped = retypedColumns(history, now, first);
     if (inBulk !== null && retyped.length > 0) reasons.push(retypedInBulk(retyped));
     const planned =
@@ -233,22 +234,22 @@ export function refusal(table: TableName, reason: string, message: string): Refu
 type Reasons = [reason: string, message: string][];
 
 /** Why the history of the table cannot be put back into the table as it is now. */
-function tableRefusals({
-  history,
-  now,
-  first,
-}: {
-  readonly history: HistoryFacts;
-  readonly now: TableNow | null;
-  readonly first: string;
-}): Reasons {
+function tableRefusals(
+  history: HistoryFacts,
+  now: TableNow | null,
+  undone: Parameters<typeof renamedColumns>[2],
+): Reasons {
   if (now === null) return [['table_missing', 'The source has no table of this name any more.']];
-  const reasons: Reasons = [];
   if (!history.isTracked || history.relid !== `${now.oid}`)
-    reasons.push(['table_recreated', 'It is not tracked now, or another table has its name.']);
-  if (history.namedLsn !== null && parseLsn(history.namedLsn) >= parseLsn(first))
-    reasons.push(['columns_renamed', 'A column was renamed or changed after the transaction.']);
-  return reasons;
+    return [['table_recreated', 'It is not tracked now, or another table has its name.']];
+  const renamed = renamedColumns(history, now, undone);
+  if (renamed.length === 0) return [];
+  return [
+    [
+      'columns_renamed',
+      `Columns were renamed, or got the name of another column, after the transaction: ${renamed.join(', ')}.`,
+    ],
+  ];
 }
 
 interface TableInput {

@@ -9,6 +9,7 @@ import type { TransactionSummary } from '../query/transactions.ts';
 import { LSN_ZERO, type Lsn, maxLsn, parseLsn, tryParseLsn } from '../types/lsn.ts';
 import { literal } from './sql-text.ts';
 import type { TableNow } from './table-now.ts';
+import type { StoredColumn } from './undone-changes.ts';
 
 export interface RemovedRows {
   readonly relationId: string;
@@ -59,13 +60,6 @@ export async function removedRows(store: Queryable, request: Request): Promise<R
   return found;
 }
 
-interface Column {
-  readonly name: string;
-  readonly since_lsn: string;
-  readonly typed_since_lsn?: string;
-  readonly former_names?: readonly { readonly until_lsn: string }[];
-}
-
 interface Emptied {
   readonly relationId: string;
   readonly schema: string;
@@ -73,7 +67,7 @@ interface Emptied {
   readonly asOfLsn: string;
   readonly leafIds: readonly string[] | null;
   readonly wasEmptied: boolean;
-  readonly columns: readonly Column[];
+  readonly columns: readonly StoredColumn[];
   readonly excluded: readonly string[];
   readonly generated: readonly string[];
 }
@@ -120,7 +114,7 @@ async function emptiedTables(store: Queryable, { node, by, untilLsn }: Request):
     name: row.table_name,
     asOfLsn: row.as_of,
     leafIds: row.leaf_ids.includes(null) ? null : (row.leaf_ids as string[]),
-    columns: JSON.parse(row.columns) as Column[], // names and positions only
+    columns: JSON.parse(row.columns) as StoredColumn[], // names, OIDs and positions only
     excluded: row.excluded_columns,
     generated: row.generated,
     wasEmptied: row.was_emptied,
@@ -140,7 +134,7 @@ function hasOtherChanges(by: RemovedBy, { schema, name }: TableName, asOfLsn: st
 }
 
 /** The last position at which a column got its name or type: rows that were written later have every column as it is now. */
-function lastChange(columns: readonly Column[]): Lsn {
+function lastChange(columns: readonly StoredColumn[]): Lsn {
   const positions = columns.flatMap(({ since_lsn, typed_since_lsn, former_names = [] }) => [
     since_lsn,
     typed_since_lsn ?? since_lsn,

@@ -10,10 +10,10 @@ import type { TableNow } from './table-now.ts';
 import type { HistoryFacts } from './undone-changes.ts';
 
 /** Columns that may have had another type when a row was written, at `first` or later. */
-export function retypedColumns({ types }: HistoryFacts, now: TableNow | null, first: string): string[] {
+export function retypedColumns({ columns }: HistoryFacts, now: TableNow | null, first: string): string[] {
   return (now?.columns ?? [])
     .filter(({ attnum, typeOid, typeName, generated }) => {
-      const stored = types.find((each) => each.attnum === attnum);
+      const stored = columns.find((each) => each.attnum === attnum);
       if (stored === undefined || generated !== '') return false;
       const { type_oid, type_name, typed_since_lsn = null } = stored;
       if (type_oid !== typeOid || type_name !== typeName) return true;

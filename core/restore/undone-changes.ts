@@ -204,21 +204,23 @@ export interface HistoryFacts {
   readonly keyColumns: readonly string[];
   readonly excluded: readonly string[];
   readonly relid: string | null;
-  /** Columns were renamed after this. null: none. */
-  readonly namedLsn: string | null;
-  /** The types of the columns at the last run. */
-  readonly types: readonly StoredType[];
+  /** Those of the last run. */
+  readonly columns: readonly StoredColumn[];
   readonly isTracked: boolean;
   /** The table as the last run found it. null: no run has read it. */
   readonly lastSeen: TableNow | null;
 }
 
-export interface StoredType {
+export interface StoredColumn {
   readonly attnum: number;
+  readonly name: string;
   readonly type_oid: number;
   readonly type_name: string;
+  /** In versions up to there, a value under the name may be that of another column. */
+  readonly since_lsn: string;
   /** Up to there the column may have had another type. */
   readonly typed_since_lsn?: string;
+  readonly former_names?: readonly { readonly until_lsn: string }[];
 }
 
 /** In the order of the ids. */
@@ -231,16 +233,12 @@ export async function historyFacts(
     pk_columns: readonly string[];
     excluded_columns: readonly string[];
     relid: string | null;
-    named_lsn: string | null;
-    types: string;
+    columns: string;
     is_tracked: boolean;
     catalog_facts: string | null;
   }>(
     `SELECT p.relation_id::text, p.pk_columns, p.excluded_columns, t.relid::text, t.relation_id IS NOT NULL AS is_tracked,
-            t.catalog_facts::text, p.columns::text AS types, (
-              SELECT max((n.name ->> 'until_lsn')::pg_lsn)::text
-                FROM jsonb_array_elements(p.columns::jsonb) AS c (facts),
-                     jsonb_array_elements(coalesce(c.facts -> 'former_names', '[]')) AS n (name)) AS named_lsn
+            t.catalog_facts::text, p.columns::text
        FROM pgtimewarp.relation_periods AS p
        LEFT JOIN pgtimewarp.tracked_relations AS t ON t.relation_id = p.relation_id AND p.tracked_to_lsn IS NULL
       WHERE p.relation_id = ANY ($1::int[])`,
@@ -251,8 +249,7 @@ export async function historyFacts(
     keyColumns: row.pk_columns,
     excluded: row.excluded_columns,
     relid: row.relid,
-    namedLsn: row.named_lsn,
-    types: JSON.parse(row.types) as StoredType[], // names, OIDs and positions only
+    columns: JSON.parse(row.columns) as StoredColumn[], // names, OIDs and positions only
     isTracked: row.is_tracked,
     lastSeen: row.catalog_facts === null ? null : (JSON.parse(row.catalog_facts) as TableNow), // names and OIDs only
   }));

@@ -1,7 +1,10 @@
 /** Rows that a TRUNCATE removed come back in bulk: the same rows, conflicts and refusals as otherwise. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { connect } from '../../../core/pg/connection.ts';
+import { connect, type Queryable } from '../../../core/pg/connection.ts';
+import { parseTableName } from '../../../core/pg/identifiers.ts';
+import { parseInstant } from '../../../core/query/instant.ts';
 import { applyRestore } from '../../../core/restore/apply-restore.ts';
+import { planRestore } from '../../../core/restore/plan-restore.ts';
 import { writtenScript } from '../../support/bulk-script.ts';
 import { PLUGINS } from '../../support/plugins.ts';
 import { restoreInBulk } from '../../support/restore-in-bulk.ts';
@@ -206,6 +209,33 @@ describe.each(PLUGINS)('a restore in bulk (%s)', (plugin) => {
     const done = await restoreInBulk(node, { table: 'p', at: then });
     expect(done).toMatchObject({ isApplied: true, tables: [{ inserts: '9', updates: '2', deletes: '1' }] });
     expect(await rows('p')).toEqual(before);
+  });
+
+  test('a plan is of one position, whatever a run adds meanwhile', async () => {
+    const then = await now();
+    await commit('TRUNCATE p_eu');
+    let isFirst = true;
+    const query = async (...args: Parameters<typeof node.store.query>): Promise<unknown> => {
+      const answer = await node.store.query(...args);
+      if (!isFirst || !String(args[0]).includes('is_simple')) return answer;
+      isFirst = false;
+      await node.source.query('TRUNCATE p_us');
+      await node.catchUp();
+      return answer;
+    };
+    const plan = await planRestore(
+      { store: { query } as unknown as Queryable, source: null },
+      {
+        node: node.node,
+        undo: { kind: 'table', table: parseTableName('p'), at: parseInstant(then), rows: { kind: 'all' } },
+        ...{ maxRows: 100, bulkFrom: 1, skipConflicts: false, noTriggers: false, lockTimeoutMs: 10_000 },
+      },
+    );
+    expect(isFirst, 'a run').toBe(false);
+    expect(plan.tables[0]?.removed?.count).toBe(10);
+    // what came after the plan is undone by the next one
+    await restoreInBulk(node, { table: 'p', at: then });
+    expect(await rows('p')).toHaveLength(20);
   });
 
   test('an older transaction that is undone as well decides the rows', async () => {
