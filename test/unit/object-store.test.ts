@@ -29,8 +29,12 @@ test.each<[string, (response: ServerResponse) => void]>([
       response.writeHead(206, { 'content-length': '10', 'x-amz-meta-sha256': 'digest' }).write('12345');
     },
   ],
-])('a bucket that falls silent %s is unreachable', async (_, how) => {
-  answer = how;
-  const asked = new ObjectStore(200).getRange('s3://bucket/key', 'digest', [0, 10]);
-  await expect(asked).rejects.toMatchObject({ code: 'ARCHIVE_UNREACHABLE' });
-}, 10_000);
+])(
+  'a bucket that falls silent %s is unreachable',
+  async (_, how) => {
+    answer = how;
+    const asked = new ObjectStore(200).getRange('s3://bucket/key', 'digest', [0, 10]);
+    await expect(asked).rejects.toMatchObject({ code: 'ARCHIVE_UNREACHABLE' });
+  },
+  10_000,
+);
