@@ -5,8 +5,10 @@
  * The straight way is faster: COPY into the table itself. It is for a restore of nothing but such rows, into one empty table whose
  * triggers do not fire. Then no row can be in conflict, nothing can change a row on its way, and foreign keys are checked when the COPY ends.
  */
+import type { Transform } from 'node:stream';
 import { quoteIdentifier, quoteOwnRows, quoteTable } from '../pg/identifiers.ts';
-import { type RemovedRows, removedJsonSql, removedValuesSql } from './removed-rows.ts';
+import { type CopiedColumn, copyLines } from './copy-lines.ts';
+import { type RemovedRows, removedJsonSql } from './removed-rows.ts';
 import type { RestoreScriptInput, TableRestore } from './restore-input.ts';
 import { block, EQUALS, literal, refuse } from './sql-text.ts';
 
@@ -17,6 +19,8 @@ export interface BulkLoad {
   /** On the source. */
   readonly into: string;
   readonly count: number;
+  /** What the rows pass through on their way. */
+  readonly through?: () => Transform;
 }
 
 interface Bulk {
@@ -130,16 +134,28 @@ BEGIN
 END`);
       });
 
+const JSON_TYPES: ReadonlySet<number> = new Set([114, 3802]);
+
 /** What the straight way would load; null: the restore is of other rows too. */
 export function straightLoad({ tables }: RestoreScriptInput): BulkLoad | null {
   const [each] = tables;
   if (each === undefined || tables.length > 1 || each.rows.length > 0 || each.removed === null) return null;
-  const columns = each.rowColumns.map(quoteIdentifier).join(', ');
+  const { names, count } = each.removed;
+  const columns = copiedColumns(each, names);
   return {
-    from: removedValuesSql(each.removed, each.now, each.rowColumns),
-    into: `COPY ${quoteTable(each.table)} (${columns}) FROM STDIN`,
-    count: each.removed.count,
+    from: removedJsonSql(each.removed),
+    into: `COPY ${quoteTable(each.table)} (${columns.map(({ name }) => quoteIdentifier(name)).join(', ')}) FROM STDIN`,
+    count,
+    through: () => copyLines(names, columns),
   };
+}
+
+/** In the order of the rows. */
+function copiedColumns({ rowColumns, now }: TableRestore, names: readonly string[]): CopiedColumn[] {
+  const types = new Map(now.columns.map(({ name, baseTypeOid }) => [name, baseTypeOid]));
+  const wanted = new Set(rowColumns);
+  const inOrder = new Set([...names.filter((name) => wanted.has(name)), ...rowColumns]);
+  return [...inOrder].map((name) => ({ name, isJson: JSON_TYPES.has(types.get(name)!) }));
 }
 
 /** A query after the locks: whether the straight way may be gone. Values of arrays and rows have another text in JSON than in COPY. */

@@ -16,7 +16,7 @@ export type OpenStore = () => Promise<pg.Client>;
 /** Throws RESTORE_BUSY if they are not as many as were planned. */
 export async function copyAcross(
   { openStore, source }: { readonly openStore: OpenStore; readonly source: pg.Client },
-  { from, into, count }: BulkLoad,
+  { from, into, count, through }: BulkLoad,
   report?: Report,
 ): Promise<void> {
   const store = await openStore();
@@ -24,7 +24,8 @@ export async function copyAcross(
     await store.query(IN_INDEX_ORDER);
     const writing = source.query(copyFrom(into));
     const counting = counted((rows) => report?.('copying rows', rows, count));
-    await pipeline(store.query(copyTo(from)), counting, writing);
+    const cutting = through === undefined ? [] : [through()];
+    await pipeline([store.query(copyTo(from)), counting, ...cutting, writing]);
     requireCount(writing.rowCount, count);
   } finally {
     await store.end();

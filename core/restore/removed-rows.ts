@@ -4,11 +4,10 @@
  * else must be decided is left to the plan.
  */
 import type { Queryable } from '../pg/connection.ts';
-import { quoteIdentifier, type TableName } from '../pg/identifiers.ts';
+import type { TableName } from '../pg/identifiers.ts';
 import type { TransactionSummary } from '../query/transactions.ts';
 import { LSN_ZERO, type Lsn, maxLsn, parseLsn, tryParseLsn } from '../types/lsn.ts';
 import { literal } from './sql-text.ts';
-import type { TableNow } from './table-now.ts';
 import type { StoredColumn } from './undone-changes.ts';
 
 export interface RemovedRows {
@@ -200,17 +199,6 @@ export function removedSql({ relationId, asOfLsn, untilLsn, leafIds, wasEmptied 
 /** COPY of the rows as JSON, one a line. */
 export const removedJsonSql = (rows: RemovedRows): string =>
   `COPY (SELECT d.row_data FROM ${removedSql(rows)} AS d) TO STDOUT`;
-
-const JSON_TYPES: ReadonlySet<number> = new Set([114, 3802]);
-
-/** COPY of the values of the columns; none of them is an array or a row. */
-export function removedValuesSql(rows: RemovedRows, { columns }: TableNow, names: readonly string[]): string {
-  const types = new Map(columns.map(({ name, baseTypeOid }) => [name, baseTypeOid]));
-  const columnsOf = names.map(
-    (name) => `${quoteIdentifier(name)} ${JSON_TYPES.has(types.get(name)!) ? 'json' : 'text'}`,
-  );
-  return `COPY (SELECT r.* FROM ${removedSql(rows)} AS d CROSS JOIN LATERAL json_to_record(d.row_data) AS r (${columnsOf.join(', ')})) TO STDOUT`;
-}
 
 export interface BulkVersion {
   /** JSON text, for people. */
