@@ -647,6 +647,9 @@ COMMENT ON TYPE pgtimewarp.history_position IS 'An instant in the history of a t
 CREATE TYPE pgtimewarp.hole AS (span tstzrange, reason text);
 COMMENT ON TYPE pgtimewarp.hole IS 'An interval in which changes may be missing, and the reason.';
 
+CREATE TYPE pgtimewarp.row_naming AS (kind text, names text[], places int[], incomplete text[]);
+COMMENT ON TYPE pgtimewarp.row_naming IS 'How the rows of one kind get the present names of the columns: the names, as JSON strings, each with the place of its member in the row: see row_naming().';
+
 -- A type for the same reason as row_at.
 CREATE TYPE pgtimewarp.history_change AS (
   relation_id int, lsn pg_lsn, seq int, pk text COLLATE "C", op text, ts timestamptz, xid bigint, before json, after json,

@@ -322,6 +322,15 @@ CREATE TYPE pgtimewarp.row_filter AS (
 
 COMMENT ON TYPE pgtimewarp.row_filter IS 'A value that a column must have. names: all that the column has had, each after the position since and up to until (null: so far); kind: how values of its type are compared, as comparable_value() does or, after =, by the operator of a type; as_printed: equal ones print equally; wanted: the value, comparable; is_null: NULL is asked for; may_lack: rows need not hold the column: see row_filters().';
 
+CREATE TYPE pgtimewarp.row_naming AS (
+	kind text,
+	names text[],
+	places integer[],
+	incomplete text[]
+);
+
+COMMENT ON TYPE pgtimewarp.row_naming IS 'How the rows of one kind get the present names of the columns: the names, as JSON strings, each with the place of its member in the row: see row_naming().';
+
 CREATE TYPE pgtimewarp.sort_place AS (
 	number numeric,
 	text text COLLATE pg_catalog."C"
@@ -2453,6 +2462,17 @@ DECLARE
      WHERE g.node_id = period.node_id AND (g.relation_id IS NULL OR g.relation_id = relation)
        AND g.lsn_space = period.lsn_space AND g.from_lsn >= p_at.lsn);
   cut_lsn pg_lsn := (SELECT max(e.lsn) FROM pgtimewarp.relation_events e WHERE e.relation_id = relation AND e.op = 'T');
+  -- the positions between which all rows with the same members get their names in the same way
+  renamed pg_lsn[] := ARRAY(
+    SELECT (n.was ->> p.position)::pg_lsn
+      FROM jsonb_array_elements(period.columns) AS c (facts)
+     CROSS JOIN LATERAL (SELECT c.facts AS was UNION ALL SELECT jsonb_array_elements(coalesce(c.facts -> 'former_names', '[]'))) AS n
+     CROSS JOIN unnest(ARRAY['since_lsn', 'until_lsn']) AS p (position)
+     WHERE n.was ? p.position);
+  namings pgtimewarp.row_naming[] := '{}';
+  naming pgtimewarp.row_naming;
+  members text[];
+  this_kind text;
   doubtful text[] := '{}';
   b record;
   missing text[];
@@ -2473,7 +2493,8 @@ BEGIN
                          -- read before the instant, or no change came before it was read
                          WHEN v.read_lsn <= $1 OR v.read_lsn <= $3 AND k.next_lsn > v.read_lsn THEN true
                          WHEN v.pk IS NULL AND k.next_op = ''I'' AND NOT $4 THEN false END AS is_there,
-              v.row_data, v.json_nulls, v.incomplete, v.valid_from_lsn AS lsn, v.valid_from_ts AS ts
+              v.row_data, v.json_nulls, v.incomplete, v.valid_from_lsn AS lsn, v.valid_from_ts AS ts,
+              coalesce(v.read_lsn, v.valid_from_lsn) AS read_upto
          FROM (' || CASE WHEN p_live THEN
            'SELECT DISTINCT ON (c.pk) c.pk, c.valid_from_lsn AS next_lsn, c.op AS next_op FROM pgtimewarp.row_changes AS c
              WHERE c.relation_id = %1$s AND c.valid_from_lsn > $1 ORDER BY c.pk, c.valid_from_lsn, c.seq'
@@ -2485,7 +2506,8 @@ BEGIN
                WHERE c.relation_id = %1$s AND c.pk = k.pk AND c.valid_from_lsn <= $1
                ORDER BY c.valid_from_lsn DESC, c.seq DESC LIMIT 1) AS v ON true OFFSET 0) AS q'
     ELSE
-      'SELECT n.pks[r.place] AS pk, r.is_there, r.row_data, r.json_nulls, r.incomplete, r.lsn, r.ts, false AS is_plain
+      'SELECT n.pks[r.place] AS pk, r.is_there, r.row_data, r.json_nulls, r.incomplete, r.lsn, r.ts,
+              CASE WHEN r.op <> ''S'' THEN r.lsn END AS read_upto, false AS is_plain
          FROM (SELECT array_agg(u.pk) AS pks, count(*)::int AS many
                  FROM (SELECT u.pk, (u.place - 1) / 10000 AS chunk FROM unnest($5) WITH ORDINALITY AS u (pk, place)) AS u
                 GROUP BY u.chunk) AS n
@@ -2516,8 +2538,28 @@ BEGIN
         IF (b.lsn > names.settled_lsn) IS NOT TRUE OR names.added <> '{}' AND EXISTS (
              SELECT FROM unnest(names.added, names.added_since) AS a (name, since)
               WHERE b.lsn <= a.since AND pgtimewarp.json_has(b.row_data, a.name)) THEN
-          SELECT n.row_data, n.incomplete, NULL INTO row_data, missing, json_nulls
-            FROM pgtimewarp.past_named(period, relid, columns, b.pk, b.row_data, b.incomplete, b.lsn, b.ts) AS n;
+          json_nulls := NULL;
+          IF b.read_upto IS NULL OR position(chr(92) || 'u' IN b.row_data::text) > 0 THEN
+            SELECT n.row_data, n.incomplete INTO row_data, missing
+              FROM pgtimewarp.past_named(period, relid, columns, b.pk, b.row_data, b.incomplete, b.lsn, b.ts) AS n;
+          ELSE
+            members := ARRAY(SELECT json_object_keys(b.row_data));
+            this_kind := format('%s %s %s %s', members, b.incomplete,
+              (SELECT count(*) FROM unnest(renamed) AS r (lsn) WHERE r.lsn < b.lsn),
+              (SELECT count(*) FROM unnest(renamed) AS r (lsn) WHERE r.lsn < b.read_upto));
+            IF naming.kind IS DISTINCT FROM this_kind THEN
+              SELECT n.* INTO naming FROM unnest(namings) AS n WHERE n.kind = this_kind;
+              IF NOT FOUND THEN
+                naming := pgtimewarp.row_naming(this_kind, period, relid, columns, b.pk, members, b.incomplete, b.lsn, b.ts);
+                namings := namings || naming;
+              END IF;
+            END IF;
+            missing := naming.incomplete;
+            row_data := (
+              SELECT '{' || coalesce(string_agg(n.name || ':' || e.value::text, ',' ORDER BY n.n), '') || '}'
+                FROM unnest(naming.names, naming.places) WITH ORDINALITY AS n (name, place, n)
+                JOIN json_each(b.row_data) WITH ORDINALITY AS e (key, value, place) ON e.place = n.place);
+          END IF;
         END IF;
         IF missing <> '{}' THEN
           is_computed := missing && computed;
@@ -3459,6 +3501,27 @@ BEGIN
     END IF;
   END LOOP;
   RETURN true;
+END $$;
+
+CREATE FUNCTION pgtimewarp.row_naming(p_kind text, p_period pgtimewarp.relation_periods, p_relid oid, p_columns jsonb, p_pk text, p_members text[], p_incomplete text[], p_written_lsn pg_lsn, p_written_ts timestamp with time zone) RETURNS pgtimewarp.row_naming
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  naming pgtimewarp.row_naming;
+  places json;
+BEGIN
+  SELECT n.row_data, n.incomplete INTO places, naming.incomplete
+    FROM pgtimewarp.past_named(
+           p_period, p_relid, p_columns, p_pk,
+           (SELECT '{' || coalesce(string_agg(to_json(m.name)::text || ':' || m.place, ',' ORDER BY m.place), '') || '}'
+              FROM unnest(p_members) WITH ORDINALITY AS m (name, place))::json,
+           p_incomplete, p_written_lsn, p_written_ts) AS n;
+  naming.kind := p_kind;
+  SELECT coalesce(array_agg(to_json(e.key)::text ORDER BY e.n), '{}'), coalesce(array_agg(e.value::text::int ORDER BY e.n), '{}')
+    INTO naming.names, naming.places
+    FROM json_each(places) WITH ORDINALITY AS e (key, value, n);
+  RETURN naming;
 END $$;
 
 CREATE FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text DEFAULT NULL::text, p_upto text DEFAULT NULL::text, p_limit integer DEFAULT NULL::integer, p_keys text[] DEFAULT NULL::text[]) RETURNS SETOF pgtimewarp.row_at
@@ -5697,6 +5760,11 @@ REVOKE ALL ON FUNCTION pgtimewarp.row_matches(p_row json, p_json_nulls text[], p
 GRANT ALL ON FUNCTION pgtimewarp.row_matches(p_row json, p_json_nulls text[], p_incomplete text[], p_lsn pg_lsn, p_filters pgtimewarp.row_filter[]) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.row_matches(p_row json, p_json_nulls text[], p_incomplete text[], p_lsn pg_lsn, p_filters pgtimewarp.row_filter[]) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.row_matches(p_row json, p_json_nulls text[], p_incomplete text[], p_lsn pg_lsn, p_filters pgtimewarp.row_filter[]) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.row_naming(p_kind text, p_period pgtimewarp.relation_periods, p_relid oid, p_columns jsonb, p_pk text, p_members text[], p_incomplete text[], p_written_lsn pg_lsn, p_written_ts timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.row_naming(p_kind text, p_period pgtimewarp.relation_periods, p_relid oid, p_columns jsonb, p_pk text, p_members text[], p_incomplete text[], p_written_lsn pg_lsn, p_written_ts timestamp with time zone) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.row_naming(p_kind text, p_period pgtimewarp.relation_periods, p_relid oid, p_columns jsonb, p_pk text, p_members text[], p_incomplete text[], p_written_lsn pg_lsn, p_written_ts timestamp with time zone) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.row_naming(p_kind text, p_period pgtimewarp.relation_periods, p_relid oid, p_columns jsonb, p_pk text, p_members text[], p_incomplete text[], p_written_lsn pg_lsn, p_written_ts timestamp with time zone) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text, p_upto text, p_limit integer, p_keys text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text, p_upto text, p_limit integer, p_keys text[]) TO pgtimewarp_reader;
