@@ -55,7 +55,7 @@ export function asked(
 export interface HistorySession {
   ask<T>(question: (store: Queryable) => Promise<T>): Promise<T>;
   /** All pages from the cursor on, up to the limit of the command. */
-  askAll<P extends { readonly next: string | null }, T>(
+  askAll<P extends { readonly next: string | null; readonly tier?: 'archive' }, T>(
     items: (page: P) => readonly T[],
     question: (store: Queryable, page: { limit: number; cursor: string | null }) => Promise<P>,
   ): Promise<{ readonly page: P; readonly items: readonly T[] }>;

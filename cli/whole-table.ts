@@ -14,6 +14,7 @@ import { inSourceTransaction } from '../core/pg/transaction.ts';
 import { type Instant, instantParameters, NOW } from '../core/query/instant.ts';
 import { openTable, SNAPSHOT, type TableAt, type TableRow, tableRows } from '../core/query/table-rows.ts';
 import { assumesText, csvHeader, csvRow, rowObjectText, tableFrameText } from '../documents/table-rows.ts';
+import { readArchive } from './archive-reader.ts';
 import { type AwaitFlags, askAwaiting } from './awaited.ts';
 import type { CommandContext } from './command.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -48,6 +49,7 @@ export async function askWholeTable(
     where: whereValues(flags.where) ?? {},
     columns: flags.columns ?? null,
     unknown: flags.unknown ?? 'error',
+    readArchive,
   };
   const store = await connect(settings.storeUrl, { side: 'store', node });
   try {

@@ -7,7 +7,7 @@ import type { ChangesPage, HistoryChange } from '../core/query/changes.ts';
 import type { FindPage, FoundRow } from '../core/query/find.ts';
 import type { HistoryFrame } from '../core/query/history-page.ts';
 import type { TransactionPage, TransactionSummary, TransactionsPage } from '../core/query/transactions.ts';
-import { Assumes, Commit, Operation, Row } from './answer.ts';
+import { Assumes, Commit, Operation, Row, Tier } from './answer.ts';
 import { ChangedValue, UnknownInterval } from './diff.ts';
 import { listText, objectText, pointText, quote, type Texts } from './text-members.ts';
 import { Lsn, Point, Text, Time } from './values.ts';
@@ -35,6 +35,7 @@ const FRAME = {
   to: Text.nullable(),
   horizon: Point.nullable(),
   final: z.boolean(),
+  tier: Tier.optional(),
 };
 const NEXT = {
   next: Text.nullable().meta({ description: 'the `cursor` of the next page; null: nothing follows' }),
@@ -215,14 +216,16 @@ function frameTexts({
   to,
   horizon,
   final,
+  tier,
   unknownText,
   next,
-}: HistoryFrame & { readonly next: string | null }): Texts<typeof Frame> {
+}: HistoryFrame & { readonly next: string | null; readonly tier?: 'archive' }): Texts<typeof Frame> {
   return {
     from: quote(from),
     to: quote(to),
     horizon: pointText(horizon),
     final: `${final}`,
+    tier: tier && quote(tier),
     unknown: unknownText,
     next: quote(next),
   };

@@ -6,7 +6,7 @@ import * as z from 'zod';
 import type { TableAt, TableRow } from '../core/query/table-rows.ts';
 import { quoteJson } from '../core/types/json-text.ts';
 import { valueText } from '../core/types/value-text.ts';
-import { Assumes, Row } from './answer.ts';
+import { Assumes, Row, Tier } from './answer.ts';
 import { csvLine } from './csv.ts';
 import { Lsn, Point, Text } from './values.ts';
 
@@ -39,7 +39,10 @@ export const TableRows = z.object({
   columns: z.array(Text),
   rows: z.array(Row).meta({ description: 'every column of each row, in the order of keys' }),
   assumes: Assumes.optional(),
-  next: Text.nullable().meta({ description: 'the `cursor` of the next page; null: nothing follows' }),
+  tier: Tier.optional(),
+  next: Text.nullable().meta({
+    description: 'the `cursor` of the next page, also if this one has no rows; null: nothing follows',
+  }),
 });
 
 export function tablePageText(page: {
@@ -56,12 +59,12 @@ export function tablePageText(page: {
 
 /** The members of a document about all rows: position, horizon, columns. */
 export function tableFrameText(at: TableAt, requested: string | null): string {
-  const { table, lsn, horizon, final, columns } = at;
+  const { table, lsn, horizon, final, columns, archived } = at;
   return [
     `"schema":${quoteJson(table.schema)},"table":${quoteJson(table.name)}`,
     `"as_of":{"requested":${requested === null ? 'null' : quoteJson(requested)},"lsn":${quoteJson(lsn)}}`,
     `"horizon":${horizon === null ? 'null' : `{"lsn":${quoteJson(horizon.lsn)},"ts":${quoteJson(horizon.ts)}}`}`,
-    `"final":${final},"columns":[${columns.columns.map(({ name }) => quoteJson(name)).join(',')}]`,
+    `"final":${final},"columns":[${columns.columns.map(({ name }) => quoteJson(name)).join(',')}]${archived === null ? '' : ',"tier":"archive"'}`,
   ].join(',');
 }
 

@@ -7,6 +7,7 @@ import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import type { Queryable } from '../core/pg/connection.ts';
 import type { TableName } from '../core/pg/identifiers.ts';
 import { activity } from '../core/query/activity.ts';
+import type { ReadArchive } from '../core/query/archived.ts';
 import { changes } from '../core/query/changes.ts';
 import { findRows } from '../core/query/find.ts';
 import type { HistoryFrame } from '../core/query/history-page.ts';
@@ -76,7 +77,7 @@ export const HISTORY_ROUTES = define({
     query: TransactionsQuery,
     responses: { [HTTP.ok]: [Transactions], ...RESPONSES },
     keepable: true,
-    answer: async (context, { ask, grantsOf }) => {
+    answer: async (context, { ask, grantsOf, readArchive }) => {
       const query = readQuery(context, TransactionsQuery);
       const node = readPathParameter(context, 'node', NodeName);
       const { table, by, op, min_rows: minRows, xid } = query;
@@ -86,6 +87,7 @@ export const HISTORY_ROUTES = define({
       const request = {
         ...{ node, only, from: readInstant(query.from), to: readInstant(query.to) },
         filter: given({ table, by, op, minRows, xid }),
+        readArchive,
         cursor: query.cursor ?? null,
       };
       const page = await ask({ context, node, query }, (store) =>
@@ -133,13 +135,13 @@ export const HISTORY_ROUTES = define({
     query: TransactionQuery,
     responses: { [HTTP.ok]: [TransactionChanges], ...RESPONSES },
     keepable: true,
-    answer: async (context, { ask, grantsOf }) => {
+    answer: async (context, { ask, grantsOf, readArchive }) => {
       const query = readQuery(context, TransactionQuery);
       const node = readPathParameter(context, 'node', NodeName);
       const lsn = readPathParameter(context, 'lsn', LsnSegment);
       const only = onlyOf(grantsOf(context), node);
       const page = await ask({ context, node, query }, (store) =>
-        askTransaction(store, { node, lsn, only, query }),
+        askTransaction(store, { node, lsn, only, query, readArchive }),
       );
       return answerPage(context, page, transactionPageText, only === null);
     },
@@ -153,12 +155,13 @@ export const HISTORY_ROUTES = define({
     query: ChangesQuery,
     responses: { [HTTP.ok]: [TableChanges], ...RESPONSES },
     keepable: true,
-    answer: async (context, { ask }) => {
+    answer: async (context, { ask, readArchive }) => {
       const query = readQuery(context, ChangesQuery);
       const { changed, by, op } = query;
       const request = {
         ...{ ...readTable(context), from: readInstant(query.from), to: readInstant(query.to) },
         net: query.net === 'true',
+        readArchive,
         filter: given({ where: rowValues(query), changed, by, op }),
         cursor: query.cursor ?? null,
       };
@@ -186,7 +189,7 @@ export const HISTORY_ROUTES = define({
     query: FindQuery,
     responses: { [HTTP.ok]: [FoundVersions], ...RESPONSES },
     keepable: true,
-    answer: async (context, { ask }) => {
+    answer: async (context, { ask, readArchive }) => {
       const query = readQuery(context, FindQuery);
       const isInterval = query.from !== undefined || query.to !== undefined;
       if (isInterval && query.at !== undefined) {
@@ -204,6 +207,7 @@ export const HISTORY_ROUTES = define({
         ...{ ...readTable(context), where, cursor: query.cursor ?? null },
         at: isInterval ? null : (readInstant(query.at) ?? NOW),
         ...{ from: readInstant(query.from), to: readInstant(query.to) },
+        readArchive,
       };
       const page = await ask({ context, node: request.node, query }, (store) =>
         boundedPage(
@@ -227,16 +231,17 @@ interface TransactionRequest {
   readonly node: string;
   readonly lsn: string;
   readonly only: readonly TableName[] | null;
+  readonly readArchive: ReadArchive | undefined;
   readonly query: Pick<ReturnType<typeof TransactionQuery.parse>, 'limit' | 'cursor' | 'numbers' | 'xid'>;
 }
 
 /** Throws TRANSACTION_UNKNOWN also where it touched only tables that the caller may not read. */
 async function askTransaction(
   store: Queryable,
-  { node, lsn, only, query }: TransactionRequest,
+  { node, lsn, only, query, readArchive }: TransactionRequest,
 ): Promise<TransactionPage> {
   const filter = given({ lsn, xid: query.xid });
-  const request = { node, only, filter, from: null, to: null, limit: 2 };
+  const request = { node, only, filter, from: null, to: null, limit: 2, readArchive };
   const { transactions: found } = await transactions(store, request);
   const [transaction, another] = found;
   if (transaction === undefined) {
@@ -249,9 +254,10 @@ async function askTransaction(
     });
   }
   const show = (text: string): string => shown(text, query.numbers);
+  const cursor = query.cursor ?? null;
   const head = headOf(showTransaction(show)(transaction));
   const page = await boundedPage(
-    (limit) => transactionChanges(store, { node, transaction, only, limit, cursor: query.cursor ?? null }),
+    (limit) => transactionChanges(store, { node, transaction, only, limit, cursor, readArchive }),
     {
       of: (each) => each.changes,
       into: (each, items) => ({ ...each, changes: items }),

@@ -47,6 +47,7 @@ export const TABLE_ROUTES = define({
         columns: columns ?? null,
         order,
         at: readInstant(query.at),
+        readArchive: service.readArchive,
       };
       if (wantsStream(context)) {
         refusePageOf(query);
@@ -118,8 +119,8 @@ function answerPage(context: Context, page: TablePageAnswer, { at, numbers }: Qu
       'A row does not fit into a response.',
       'Ask for fewer columns, or with `pgtimewarp asof --all`.',
     );
-  const isWhole = texts.length === page.rows.length && !page.isCut;
-  const next = isWhole ? null : page.cursorAfter(page.rows[texts.length - 1]!);
+  const key = texts.length === page.rows.length ? page.next : page.rows[texts.length - 1]!.key;
+  const next = key === null ? null : page.cursorAfter(key);
   const textOf = (table: TablePageAnswer['table']): string =>
     tablePageText({ table, requested: page.requested, texts, isAssumed: page.isAssumed, next });
   const headers = cacheHeaders(page.table.final && at !== undefined, () =>

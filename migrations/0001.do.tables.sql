@@ -608,7 +608,9 @@ CREATE TABLE pgtimewarp.archive_cutoffs (
   before_lsn  pg_lsn NOT NULL,
   before_ts   timestamptz NOT NULL,
   upto_lsn    pg_lsn NOT NULL,
-  cutoff_xid  xid8 NOT NULL
+  cutoff_xid  xid8 NOT NULL,
+  has_changed boolean NOT NULL,
+  unread_lsns pg_lsn[] NOT NULL
 );
 COMMENT ON TABLE pgtimewarp.archive_cutoffs IS 'Where the history of a period begins in the store. Older changes are in the archive alone, or will soon be; of each key the store keeps the last of them.';
 COMMENT ON COLUMN pgtimewarp.archive_cutoffs.relation_id IS 'The period.';
@@ -616,6 +618,8 @@ COMMENT ON COLUMN pgtimewarp.archive_cutoffs.before_lsn IS 'Questions about posi
 COMMENT ON COLUMN pgtimewarp.archive_cutoffs.before_ts IS 'A time at or after every commit before before_lsn.';
 COMMENT ON COLUMN pgtimewarp.archive_cutoffs.upto_lsn IS 'Ranges that end up to here may be dropped: no change lies between before_lsn and it.';
 COMMENT ON COLUMN pgtimewarp.archive_cutoffs.cutoff_xid IS 'The transaction that moved the cutoff last.';
+COMMENT ON COLUMN pgtimewarp.archive_cutoffs.has_changed IS 'Whether rows were updated or deleted while the baseline was read.';
+COMMENT ON COLUMN pgtimewarp.archive_cutoffs.unread_lsns IS 'When rows that no run had read first changed or were removed, while the baseline was read.';
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Types of the functions

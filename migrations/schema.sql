@@ -636,6 +636,7 @@ DECLARE
   upto pg_lsn;
   further pg_lsn;
   has_changes boolean;
+  meanwhile record;
 BEGIN
   SELECT q.* INTO p
     FROM pgtimewarp.relation_periods AS q
@@ -661,8 +662,21 @@ BEGIN
   IF upto IS NULL THEN
     RETURN false;
   END IF;
-  INSERT INTO pgtimewarp.archive_cutoffs AS a (relation_id, before_lsn, before_ts, upto_lsn, cutoff_xid)
-  SELECT p_relation_id, least(verified, upto), greatest(m.ts, p.tracked_from_ts), upto, pg_current_xact_id()
+  IF NOT EXISTS (SELECT FROM pgtimewarp.archive_cutoffs AS a WHERE a.relation_id = p_relation_id) THEN
+    EXECUTE format(
+      'SELECT count(*) > 0 AS has_changed, array_agg(r.valid_from_lsn ORDER BY r.valid_from_lsn) FILTER (
+                WHERE NOT EXISTS (SELECT FROM pgtimewarp.row_changes AS c
+                                   WHERE c.relation_id = %1$s AND c.pk = r.pk
+                                     AND (c.valid_from_lsn, c.seq) < (r.valid_from_lsn, r.seq))) AS unread_lsns
+         FROM pgtimewarp.row_changes AS r
+        WHERE r.relation_id = %1$s AND r.valid_from_lsn > $1 AND r.valid_from_lsn <= $2 AND r.op IN (''U'', ''D'')', p_relation_id)
+      INTO meanwhile USING p.tracked_from_lsn, p.baseline_lsn;
+  ELSE
+    SELECT a.has_changed, a.unread_lsns INTO meanwhile FROM pgtimewarp.archive_cutoffs AS a WHERE a.relation_id = p_relation_id;
+  END IF;
+  INSERT INTO pgtimewarp.archive_cutoffs AS a (relation_id, before_lsn, before_ts, upto_lsn, cutoff_xid, has_changed, unread_lsns)
+  SELECT p_relation_id, least(verified, upto), greatest(m.ts, p.tracked_from_ts), upto, pg_current_xact_id(),
+         meanwhile.has_changed, coalesce(meanwhile.unread_lsns, '{}')
     FROM pgtimewarp.commit_at_lsn(p.node_id, p.lsn_space, least(verified, upto) - 1) AS m
   ON CONFLICT ON CONSTRAINT archive_cutoffs_pkey DO UPDATE -- moved before
      SET before_lsn = excluded.before_lsn, before_ts = greatest(a.before_ts, excluded.before_ts), upto_lsn = excluded.upto_lsn,
@@ -715,7 +729,7 @@ CREATE FUNCTION pgtimewarp.archived_changes(p_relation_id integer, p_part json) 
            incomplete text, json_nulls text, nulls_assumed boolean)
 $$;
 
-CREATE FUNCTION pgtimewarp.archived_part(p_archived json, p_period pgtimewarp.relation_periods, p_before pg_lsn, p_from pg_lsn, p_to pg_lsn) RETURNS json
+CREATE FUNCTION pgtimewarp.archived_part(p_archived json, p_period pgtimewarp.relation_periods, p_before pg_lsn, p_from pg_lsn, p_to pg_lsn, p_kind text DEFAULT 'keys'::text, p_after text DEFAULT NULL::text) RETURNS json
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -729,12 +743,14 @@ BEGIN
     FROM json_array_elements(coalesce(p_archived, '[]')) AS a (part)
    WHERE (a.part ->> 'relation_id')::int = p_period.relation_id AND (a.part ->> 'before')::pg_lsn = p_before
      AND (a.part ->> 'from')::pg_lsn <= p_from AND (a.part ->> 'to')::pg_lsn >= least(p_to, p_before)
+     AND a.part ->> 'kind' = p_kind AND (p_after IS NULL OR coalesce(a.part -> 'keys' ->> 'after', '') <= p_after COLLATE "C")
    LIMIT 1;
   IF part IS NULL THEN
     RAISE EXCEPTION 'the history of %.% before % is in the archive', quote_ident(p_period.schema_name), quote_ident(p_period.table_name), p_before
       USING ERRCODE = 'TW007',
-            DETAIL = json_build_object('relation_id', p_period.relation_id, 'before', p_before, 'from', p_from, 'to', least(p_to, p_before)),
-            HINT = 'Ask for one row with `pgtimewarp asof` or `pgtimewarp diff`, or over HTTP of `pgtimewarp serve`: these read the archive. For whole tables see `pgtimewarp archive sql`.';
+            DETAIL = json_build_object('kind', p_kind, 'relation_id', p_period.relation_id, 'before', p_before, 'from', p_from,
+                                        'to', least(p_to, p_before)),
+            HINT = 'Ask with `pgtimewarp asof`, `diff`, `export`, `changes`, `find`, `transactions` or `transaction`, or over HTTP of `pgtimewarp serve`: these read the archive. For other questions see `pgtimewarp archive sql`.';
   END IF;
   RETURN part;
 END $$;
@@ -1111,7 +1127,7 @@ CREATE FUNCTION pgtimewarp.commit_at_time(p_node_id text, p_space integer, p_ts 
    ORDER BY m.ts DESC, m.lsn_space DESC, m.lsn DESC LIMIT 1
 $$;
 
-CREATE FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[], p_lsns pg_lsn[], p_filter jsonb) RETURNS TABLE(lsn_space integer, lsn pg_lsn, tables json, rows bigint)
+CREATE FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[], p_lsns pg_lsn[], p_filter jsonb, p_archived json DEFAULT NULL::json) RETURNS TABLE(lsn_space integer, lsn pg_lsn, tables json, rows bigint)
     LANGUAGE plpgsql STABLE ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET max_parallel_workers_per_gather TO '0'
@@ -1122,6 +1138,7 @@ DECLARE
   place record;
   parts record;
   counted text;
+  part json;
 BEGIN
   SELECT array_agg(i.lsn_space) AS spaces, array_agg(i.first) AS firsts, array_agg(i.last) AS lasts INTO parts
     FROM (SELECT j.lsn_space, min(j.lsn) AS first, max(j.lsn) AS last
@@ -1131,7 +1148,7 @@ BEGIN
            GROUP BY j.lsn_space, j.part) AS i;
   -- one statement for all tables of the node, which names no other tables
   FOR place IN
-    SELECT p.relation_id, p.lsn_space, p.schema_name, p.table_name, greatest(r.first, x.expired_before_lsn + 1) AS first, r.last
+    SELECT p AS period, p.relation_id, p.lsn_space, p.schema_name, p.table_name, greatest(r.first, x.expired_before_lsn + 1) AS first, r.last
       FROM pgtimewarp.relation_periods AS p
       JOIN (SELECT u.lsn_space, min(u.lsn) AS first, max(u.lsn) AS last FROM unnest(p_spaces, p_lsns) AS u (lsn_space, lsn)
              GROUP BY u.lsn_space) AS r ON r.lsn_space = p.lsn_space
@@ -1140,19 +1157,28 @@ BEGIN
        AND p.tracked_from_lsn < r.last AND (p.tracked_to_lsn IS NULL OR p.tracked_to_lsn >= r.first)
        AND pgtimewarp.is_one_of(p.schema_name, p.table_name, p_filter -> 'only')
   LOOP
-    PERFORM pgtimewarp.refuse_archived(place.relation_id, place.first - 1);
+    part := pgtimewarp.archived_part(
+      p_archived, place.period, pgtimewarp.archived_before(place.period, place.first - 1), place.first - 1, place.last, 'counts');
+    IF part IS NOT NULL THEN
+      counted := concat_ws(' UNION ALL ', counted, format(
+        'SELECT %s AS lsn_space, ''0/0''::pg_lsn + a.valid_from_lsn AS lsn, %L AS schema, %L AS "table", a.op::"char", a.number
+           FROM json_to_recordset(%L) AS a (valid_from_lsn numeric, op text, number bigint)
+          WHERE ''0/0''::pg_lsn + a.valid_from_lsn BETWEEN %L AND %L',
+        place.lsn_space, place.schema_name, place.table_name, part -> 'rows', place.first, place.last));
+    END IF;
     counted := concat_ws(' UNION ALL ', counted, format(
       'SELECT %1$s AS lsn_space, r.valid_from_lsn AS lsn, %2$L AS schema, %3$L AS "table", r.op, count(*) AS number
          FROM unnest($4, $5, $6) AS w (lsn_space, first, last)
          JOIN pgtimewarp.row_changes AS r
-           ON r.relation_id = %4$s AND r.valid_from_lsn >= greatest(w.first, %5$L) AND r.valid_from_lsn <= w.last AND r.xid IS NOT NULL
+           ON r.relation_id = %4$s AND r.valid_from_lsn >= greatest(w.first, %5$L, %7$L) AND r.valid_from_lsn <= w.last AND r.xid IS NOT NULL
         WHERE w.lsn_space = %1$s
         GROUP BY r.valid_from_lsn, r.op
         UNION ALL
        SELECT %1$s, e.lsn, %2$L, %3$L, e.op, count(*)
          FROM pgtimewarp.relation_events AS e
         WHERE e.relation_id = %4$s AND e.op = ''T'' AND e.lsn >= %5$L AND e.lsn <= %6$L
-        GROUP BY e.lsn, e.op', place.lsn_space, place.schema_name, place.table_name, place.relation_id, place.first, place.last));
+        GROUP BY e.lsn, e.op', place.lsn_space, place.schema_name, place.table_name, place.relation_id, place.first, place.last,
+      (part ->> 'before')::pg_lsn));
   END LOOP;
   IF counted IS NULL THEN
     RETURN;
@@ -1497,7 +1523,7 @@ BEGIN
   END LOOP;
   RETURN QUERY
     SELECT f.*, any_part FROM pgtimewarp.window_frame(
-      p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, holes, settled, p_archived) AS f;
+      p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, holes, settled) AS f;
 END $$;
 
 CREATE FUNCTION pgtimewarp.diff_periods(p_from pgtimewarp.history_position, p_to pgtimewarp.history_position) RETURNS TABLE(period pgtimewarp.relation_periods, starts_inside boolean, lower_lsn pg_lsn, upper_lsn pg_lsn, through pg_lsn, is_open boolean)
@@ -1529,7 +1555,7 @@ CREATE FUNCTION pgtimewarp.diff_periods(p_from pgtimewarp.history_position, p_to
           AND (p.tracked_to_lsn IS NULL OR p.tracked_to_lsn >= (p_from).asked_lsn))
 $$;
 
-CREATE FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_archived json DEFAULT NULL::json, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) RETURNS record
+CREATE FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_archived json DEFAULT NULL::json, p_kind text DEFAULT 'keys'::text, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) RETURNS record
     LANGUAGE plpgsql STABLE
     AS $$
 BEGIN
@@ -1541,9 +1567,9 @@ BEGIN
                         pgtimewarp.time_at(p_node_id, from_at.lsn_space, p_from_lsn));
   END IF;
   to_at := pgtimewarp.position_at(p_node_id, p_schema, p_table, p_to_ts, p_to_lsn, true);
-  IF EXISTS (SELECT FROM pgtimewarp.archive_cutoffs) THEN
+  IF p_kind IS NOT NULL AND EXISTS (SELECT FROM pgtimewarp.archive_cutoffs) THEN
     PERFORM pgtimewarp.archived_part(
-              p_archived, d.period, pgtimewarp.archived_before(d.period, d.lower_lsn), d.lower_lsn, d.upper_lsn)
+              p_archived, d.period, pgtimewarp.archived_before(d.period, d.lower_lsn), d.lower_lsn, d.upper_lsn, p_kind)
        FROM pgtimewarp.diff_periods(from_at, to_at) AS d;
   END IF;
 END $$;
@@ -1565,7 +1591,7 @@ BEGIN
   DELETE FROM pgtimewarp.archive_cutoffs WHERE relation_id = p_relation_id;
 END $$;
 
-CREATE FUNCTION pgtimewarp.find_in_period(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filters pgtimewarp.row_filter[], p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint) RETURNS SETOF pgtimewarp.found_version
+CREATE FUNCTION pgtimewarp.find_in_period(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filters pgtimewarp.row_filter[], p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint, p_part json DEFAULT NULL::json) RETURNS SETOF pgtimewarp.found_version
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -1581,24 +1607,10 @@ DECLARE
   given int := 0;
   bytes bigint := 0;
   is_first boolean := true;
+  versions text; -- each with the next one, n
 BEGIN
-  found.relation_id := relation;
-  LOOP
-    -- the key of the last row received may have further versions
-    EXECUTE format(
-      'SELECT array_agg(k.pk ORDER BY k.pk) FROM (
-         SELECT DISTINCT c.pk FROM pgtimewarp.row_changes AS c
-          WHERE c.relation_id = %s AND c.valid_from_lsn <= $1%s ORDER BY c.pk LIMIT %s) AS k', relation,
-      CASE WHEN at_pk IS NULL THEN '' WHEN is_first AND p_after_lsn IS NOT NULL THEN ' AND c.pk >= $2' ELSE ' AND c.pk > $2' END, chunk)
-      INTO keys USING p_upper, at_pk;
-    EXIT WHEN keys IS NULL;
-    is_first := false;
-    FOR v IN EXECUTE format(
-      'SELECT r.pk, r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.row_data, r.json_nulls, r.incomplete, r.nulls_assumed,
-              CASE WHEN (e.lsn, e.seq) < (n.lsn, n.seq) OR n.lsn IS NULL THEN e.lsn ELSE n.lsn END AS to_lsn,
-              CASE WHEN (e.lsn, e.seq) < (n.lsn, n.seq) OR n.lsn IS NULL THEN e.ts ELSE n.ts END AS to_ts,
-              CASE WHEN (e.lsn, e.seq) < (n.lsn, n.seq) OR n.lsn IS NULL THEN e.xid ELSE n.xid END AS to_xid
-         FROM unnest($1) WITH ORDINALITY AS k (pk, place)
+  IF p_part IS NULL THEN
+    versions := 'FROM unnest($1) WITH ORDINALITY AS k (pk, place)
         CROSS JOIN LATERAL (
               (SELECT c.* FROM pgtimewarp.row_changes AS c
                 WHERE c.relation_id = %1$s AND c.pk = k.pk COLLATE "C" AND c.valid_from_lsn <= $2
@@ -1610,13 +1622,42 @@ BEGIN
               SELECT c.valid_from_lsn AS lsn, c.seq, c.valid_from_ts AS ts, c.xid, c.op FROM pgtimewarp.row_changes AS c
                WHERE c.relation_id = %1$s AND c.pk = r.pk AND c.valid_from_lsn >= r.valid_from_lsn
                  AND (c.valid_from_lsn, c.seq) > (r.valid_from_lsn, r.seq)
-               ORDER BY c.valid_from_lsn, c.seq LIMIT 1) AS n ON true
+               ORDER BY c.valid_from_lsn, c.seq LIMIT 1) AS n ON true';
+  ELSE
+    versions := 'FROM (SELECT s.*, lead(s.valid_from_lsn) OVER w AS n_lsn, lead(s.seq) OVER w AS n_seq,
+                    lead(s.valid_from_ts) OVER w AS n_ts, lead(s.xid) OVER w AS n_xid
+               FROM ' || pgtimewarp.changes_source(relation, p_part) || ' AS s
+              WHERE s.relation_id = %1$s AND s.pk > $5 AND (s.pk <= $6 OR $6 IS NULL)
+             WINDOW w AS (PARTITION BY s.pk ORDER BY s.valid_from_lsn, s.seq)) AS r
+        CROSS JOIN LATERAL (SELECT r.n_lsn AS lsn, r.n_seq AS seq, r.n_ts AS ts, r.n_xid AS xid) AS n
+        CROSS JOIN LATERAL (SELECT r.pk, 1 AS place) AS k';
+  END IF;
+  found.relation_id := relation;
+  LOOP
+    -- the key of the last row received may have further versions
+    IF p_part IS NULL THEN
+      EXECUTE format(
+        'SELECT array_agg(k.pk ORDER BY k.pk) FROM (
+           SELECT DISTINCT c.pk FROM pgtimewarp.row_changes AS c
+            WHERE c.relation_id = %s AND c.valid_from_lsn <= $1%s ORDER BY c.pk LIMIT %s) AS k', relation,
+        CASE WHEN at_pk IS NULL THEN '' WHEN is_first AND p_after_lsn IS NOT NULL THEN ' AND c.pk >= $2' ELSE ' AND c.pk > $2' END, chunk)
+        INTO keys USING p_upper, at_pk;
+      EXIT WHEN keys IS NULL;
+    END IF;
+    is_first := false;
+    FOR v IN EXECUTE format(
+      'SELECT r.pk, r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.row_data, r.json_nulls, r.incomplete, r.nulls_assumed,
+              CASE WHEN (e.lsn, e.seq) < (n.lsn, n.seq) OR n.lsn IS NULL THEN e.lsn ELSE n.lsn END AS to_lsn,
+              CASE WHEN (e.lsn, e.seq) < (n.lsn, n.seq) OR n.lsn IS NULL THEN e.ts ELSE n.ts END AS to_ts,
+              CASE WHEN (e.lsn, e.seq) < (n.lsn, n.seq) OR n.lsn IS NULL THEN e.xid ELSE n.xid END AS to_xid
+         ' || versions || '
          LEFT JOIN LATERAL (
               SELECT t.lsn, t.seq, t.ts, t.xid FROM pgtimewarp.truncates_after(%1$s, r.valid_from_lsn, r.seq, r.op, r.leaf_id) AS t
                ORDER BY t.lsn, t.seq LIMIT 1) AS e ON true
-        WHERE r.op <> ''D'' AND (r.op <> ''S'' OR r.read_lsn <= $4 AND (n.lsn IS NULL OR n.lsn > r.read_lsn))
-        ORDER BY k.place, r.valid_from_lsn, r.seq', relation)
-      USING keys, p_lower, p_upper, p_through
+        WHERE r.valid_from_lsn <= $3 AND (r.valid_from_lsn > $2 OR n.lsn IS NULL OR n.lsn > $2)
+          AND r.op <> ''D'' AND (r.op <> ''S'' OR r.read_lsn <= $4 AND (n.lsn IS NULL OR n.lsn > r.read_lsn))
+        ORDER BY k.place, r.pk, r.valid_from_lsn, r.seq', relation)
+      USING keys, p_lower, p_upper, p_through, coalesce(CASE WHEN p_after_lsn IS NULL THEN p_after_pk ELSE left(p_after_pk, -1) END, ''), p_part -> 'keys' ->> 'upto'
     LOOP
       -- over before the first moment, or within its own transaction
       CONTINUE WHEN v.to_lsn <= p_lower OR v.to_lsn = v.lsn
@@ -1633,12 +1674,12 @@ BEGIN
         RETURN;
       END IF;
     END LOOP;
-    EXIT WHEN cardinality(keys) < chunk;
+    EXIT WHEN p_part IS NOT NULL OR cardinality(keys) < chunk;
     at_pk := keys[cardinality(keys)];
   END LOOP;
 END $_$;
 
-CREATE FUNCTION pgtimewarp.find_rows(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_is_instant boolean, p_where jsonb, p_after_relation_id integer, p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint) RETURNS SETOF pgtimewarp.found_version
+CREATE FUNCTION pgtimewarp.find_rows(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_is_instant boolean, p_where jsonb, p_after_relation_id integer, p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint, p_archived json DEFAULT NULL::json) RETURNS SETOF pgtimewarp.found_version
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1650,19 +1691,23 @@ DECLARE
   filters pgtimewarp.row_filter[];
   given int := 0;
   bytes bigint := 0;
+  part json;
+  -- see find_in_period()
+  after_key text := coalesce(CASE WHEN p_after_lsn IS NULL THEN p_after_pk ELSE left(p_after_pk, -1) END, '');
 BEGIN
   PERFORM pgtimewarp.refuse_other_cursor(p_node_id, p_schema, p_table, p_after_relation_id);
   IF p_is_instant THEN
-    at := pgtimewarp.position_at(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn);
+    at := pgtimewarp.position_at(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, true);
     filters := pgtimewarp.row_filters(at.period, p_where, true);
     IF at.reason IS NOT NULL THEN
       RETURN;
     END IF;
+    part := pgtimewarp.archived_part(p_archived, at.period, at.archived_before_lsn, at.lsn, at.lsn, 'versions', after_key);
     RETURN QUERY SELECT f.* FROM pgtimewarp.find_in_period(
-      at.period, at.lsn, at.lsn, at.through, filters, p_after_pk, p_after_lsn, p_after_seq, p_limit, p_max_bytes) AS f;
+      at.period, at.lsn, at.lsn, at.through, filters, p_after_pk, p_after_lsn, p_after_seq, p_limit, p_max_bytes, part) AS f;
     RETURN;
   END IF;
-  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
+  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, p_kind => NULL);
   PERFORM pgtimewarp.row_filters((ends.to_at).period, p_where, true);
   FOR place IN
     SELECT d.*, coalesce((d.period).relation_id = p_after_relation_id, false) AS resumed
@@ -1671,17 +1716,20 @@ BEGIN
      ORDER BY (d.period).relation_id
   LOOP
     filters := pgtimewarp.row_filters(place.period, p_where, false);
+    part := pgtimewarp.archived_part(
+      p_archived, place.period, pgtimewarp.archived_before(place.period, place.lower_lsn), place.lower_lsn, place.upper_lsn, 'versions',
+      CASE WHEN place.resumed THEN after_key ELSE '' END);
     FOR found IN
       SELECT f.* FROM pgtimewarp.find_in_period(
         place.period, place.lower_lsn, place.upper_lsn, place.through, filters,
         CASE WHEN place.resumed THEN p_after_pk END, CASE WHEN place.resumed THEN p_after_lsn END,
-        CASE WHEN place.resumed THEN p_after_seq END, p_limit - given, p_max_bytes - bytes) AS f
+        CASE WHEN place.resumed THEN p_after_seq END, p_limit - given, p_max_bytes - bytes, part) AS f
     LOOP
       RETURN NEXT found;
       given := given + 1;
       bytes := bytes + octet_length(found.row_data::text);
     END LOOP;
-    IF given >= p_limit OR bytes > p_max_bytes THEN
+    IF given >= p_limit OR bytes > p_max_bytes OR part -> 'keys' ->> 'upto' IS NOT NULL THEN
       RETURN;
     END IF;
   END LOOP;
@@ -2018,7 +2066,7 @@ BEGIN
   RETURN CASE WHEN names = '{}' THEN p_filter.names ELSE names END;
 END $$;
 
-CREATE FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint) RETURNS SETOF pgtimewarp.history_change
+CREATE FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint, p_archived json DEFAULT NULL::json) RETURNS SETOF pgtimewarp.history_change
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -2047,14 +2095,31 @@ DECLARE
   c record;
   given int := 0;
   bytes bigint := 0;
+  periods int := 0;
+  before pg_lsn;
+  part json;
+  source text; -- of the changes of a period
+  upto text;   -- the condition that the part has the key
 BEGIN
   PERFORM pgtimewarp.refuse_operations(p_filter, 'net changes', '{I,U,D}');
-  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
+  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, p_kind => NULL);
   PERFORM pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where', true);
   PERFORM pgtimewarp.changed_filter((ends.to_at).period, p_filter -> 'changed', true);
   FOR place IN
     SELECT d.* FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) AS d ORDER BY (d.period).relation_id
   LOOP
+    before := pgtimewarp.archived_before(place.period, place.lower_lsn);
+    IF before IS NOT NULL OR part IS NOT NULL THEN
+      IF periods > 0 OR (ends.to_at).period <> place.period THEN
+        PERFORM pgtimewarp.archived_part(NULL, place.period, coalesce(before, '0/0'), place.lower_lsn, place.upper_lsn);
+      END IF;
+      part := pgtimewarp.archived_part(
+        p_archived, place.period, before, place.lower_lsn, place.upper_lsn, 'versions', coalesce(p_after_pk, ''));
+      upto := ' AND r.pk <= ' || quote_literal(part -> 'keys' ->> 'upto');
+      chunk := 1000; -- a part of the archive has no index
+    END IF;
+    periods := periods + 1;
+    source := pgtimewarp.changes_source((place.period).relation_id, part);
     first := coalesce(first, place);
     last := place;
     is_emptied := false;
@@ -2068,28 +2133,28 @@ BEGIN
       touched := concat_ws(' UNION ALL ', touched, format(
         'SELECT ($1)[b.place] AS pk
            FROM pgtimewarp.rows_before(%1$s, %2$L, %3$L, $1, array_fill(%4$L::pg_lsn, ARRAY[cardinality($1)]),
-                                       array_fill(%5$s, ARRAY[cardinality($1)])) AS b
+                                       array_fill(%5$s, ARRAY[cardinality($1)]), p_part => %7$L) AS b
           WHERE b.is_there AND (%6$L::int IS NULL OR b.leaf_id = %6$L::int)', event.relation_id, (place.period).tracked_from_lsn,
-        place.through, event.lsn, event.seq, event.leaf_id));
+        place.through, event.lsn, event.seq, event.leaf_id, part));
     END LOOP;
     touched := concat_ws(' UNION ALL ', touched, format(
-      'SELECT r.pk FROM pgtimewarp.row_changes AS r
+      'SELECT r.pk FROM ' || replace(source, '%', '%%') || ' AS r
         WHERE r.relation_id = %s AND r.pk = ANY ($1) AND r.valid_from_lsn > %L AND r.valid_from_lsn <= %L
           AND pgtimewarp.context_matches((SELECT x.context FROM pgtimewarp.context_at(%L, %s, r.valid_from_lsn, r.seq, r.xid) AS x), $2)',
       (place.period).relation_id, place.lower_lsn, place.upper_lsn, p_node_id, (place.period).lsn_space));
     candidates := concat_ws(' UNION ', candidates, format(
-      '(SELECT DISTINCT r.pk FROM pgtimewarp.row_changes AS r
-         WHERE r.relation_id = %s AND r.pk > $1 AND r.valid_from_lsn > %L AND r.valid_from_lsn <= %L%s
-         ORDER BY r.pk LIMIT $2)', (place.period).relation_id, place.lower_lsn, place.upper_lsn,
+      '(SELECT DISTINCT r.pk FROM ' || replace(source, '%', '%%') || ' AS r
+         WHERE r.relation_id = %s AND r.pk > $1 AND r.valid_from_lsn > %L AND r.valid_from_lsn <= %L%s%s
+         ORDER BY r.pk LIMIT $2)', (place.period).relation_id, place.lower_lsn, place.upper_lsn, upto,
       CASE WHEN p_filter ? 'by' THEN format(
         ' AND pgtimewarp.context_matches((SELECT x.context FROM pgtimewarp.context_at(%L, %s, r.valid_from_lsn, r.seq, r.xid) AS x), $3)',
         p_node_id, (place.period).lsn_space) END),
       -- a TRUNCATE, or a gap between two periods, may have changed every row
       CASE WHEN coalesce(NOT p_filter ? 'written', true) AND (is_emptied OR coalesce(NOT p_filter ? 'by', true)
                 AND (place.starts_inside OR (ends.to_at).period <> place.period)) THEN format(
-        '(SELECT DISTINCT r.pk FROM pgtimewarp.row_changes AS r
-           WHERE r.relation_id = %s AND r.pk > $1 AND r.valid_from_lsn <= %L ORDER BY r.pk LIMIT $2)',
-        (place.period).relation_id, place.upper_lsn) END);
+        '(SELECT DISTINCT r.pk FROM ' || replace(source, '%', '%%') || ' AS r
+           WHERE r.relation_id = %s AND r.pk > $1 AND r.valid_from_lsn <= %L%s ORDER BY r.pk LIMIT $2)',
+        (place.period).relation_id, place.upper_lsn, upto) END);
   END LOOP;
   IF candidates IS NULL THEN
     RETURN;
@@ -2115,11 +2180,11 @@ BEGIN
         FROM pgtimewarp.rows_before((first.period).relation_id, (first.period).tracked_from_lsn, first.through, keys,
                array_fill(first.lower_lsn, ARRAY[cardinality(keys)]), array_fill(2147483647, ARRAY[cardinality(keys)]),
                (first.period).baseline_state = 'done'
-                 AND first.lower_lsn >= coalesce((first.period).unseen_unknown_before_lsn, (first.period).tracked_from_lsn)) AS b
+                 AND first.lower_lsn >= coalesce((first.period).unseen_unknown_before_lsn, (first.period).tracked_from_lsn), part) AS b
         JOIN pgtimewarp.rows_before((last.period).relation_id, (last.period).tracked_from_lsn, last.through, keys,
                array_fill(last.upper_lsn, ARRAY[cardinality(keys)]), array_fill(2147483647, ARRAY[cardinality(keys)]),
                (last.period).baseline_state = 'done'
-                 AND last.upper_lsn >= coalesce((last.period).unseen_unknown_before_lsn, (last.period).tracked_from_lsn)) AS a
+                 AND last.upper_lsn >= coalesce((last.period).unseen_unknown_before_lsn, (last.period).tracked_from_lsn), part) AS a
           ON a.place = b.place
         LEFT JOIN LATERAL (
              SELECT e.lsn, e.seq, e.ts, e.xid
@@ -2167,7 +2232,7 @@ BEGIN
     EXIT WHEN cardinality(keys) < chunk;
     at_pk := keys[cardinality(keys)];
     IF coalesce(NOT p_filter ? 'by', true) AND bytes + 2 * (bytes - chunk_bytes) <= p_max_bytes THEN -- `by` compares every key with touched_keys
-      chunk := least(chunk * 2, 65536);
+      chunk := least(chunk * 2, CASE WHEN part IS NULL THEN 65536 ELSE 1000 END);
     END IF;
   END LOOP;
 END $_$;
@@ -2280,7 +2345,7 @@ BEGIN
   RETURN NEXT;
 END $$;
 
-CREATE FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer, p_max_bytes bigint DEFAULT NULL::bigint) RETURNS TABLE(lsn_space integer, lsn pg_lsn, ts timestamp with time zone, xid bigint, context json, tables json, rows bigint)
+CREATE FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer, p_max_bytes bigint DEFAULT NULL::bigint, p_archived json DEFAULT NULL::json) RETURNS TABLE(lsn_space integer, lsn pg_lsn, ts timestamp with time zone, xid bigint, context json, tables json, rows bigint)
     LANGUAGE plpgsql STABLE ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -2342,7 +2407,7 @@ BEGIN
                       WHERE s.node_id = p_node_id AND s.lsn_space = u.lsn_space AND s.lsn = u.lsn
                         AND (relations IS NULL OR s.relation_ids && relations)
                       ORDER BY s.seq DESC LIMIT 1) AS context) AS x
-        JOIN pgtimewarp.commit_tables(p_node_id, c.spaces, c.lsns, p_filter) AS d ON d.lsn_space = u.lsn_space AND d.lsn = u.lsn
+        JOIN pgtimewarp.commit_tables(p_node_id, c.spaces, c.lsns, p_filter, p_archived) AS d ON d.lsn_space = u.lsn_space AND d.lsn = u.lsn
        WHERE relations IS NULL OR NOT p_filter ? 'by' OR EXISTS (
              SELECT FROM pgtimewarp.transaction_contexts AS s
               WHERE s.node_id = p_node_id AND s.lsn_space = u.lsn_space AND s.lsn = u.lsn AND s.relation_ids && relations
@@ -2585,13 +2650,15 @@ BEGIN
   RETURN NEXT;
 END $_$;
 
-CREATE FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb, p_after pgtimewarp.history_change, p_limit integer, p_max_bytes bigint) RETURNS SETOF pgtimewarp.history_change
+CREATE FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb, p_after pgtimewarp.history_change, p_limit integer, p_max_bytes bigint, p_part json DEFAULT NULL::json) RETURNS SETOF pgtimewarp.history_change
     LANGUAGE plpgsql STABLE
     AS $_$
 #variable_conflict use_column
 DECLARE
   -- grows, because each one reads all changes of a large commit again
-  chunk int := least(greatest(500, (p_filter ->> 'chunk')::int), greatest(p_limit, 50), 65536);
+  chunk int := least(greatest(500, (p_filter ->> 'chunk')::int), greatest(p_limit, 50), CASE WHEN p_part IS NULL THEN 65536 ELSE 1000 END);
+  -- a part of the archive has no index
+  largest CONSTANT int := CASE WHEN p_part IS NULL THEN 65536 ELSE 1000 END;
   chunk_bytes bigint;
   relation int := p_period.relation_id;
   filters pgtimewarp.row_filter[] := pgtimewarp.row_filters(p_period, p_filter -> 'where', false);
@@ -2640,7 +2707,7 @@ BEGIN
       FOR c IN EXECUTE format(
         'WITH page AS MATERIALIZED (
            SELECT r.*, row_number() OVER (ORDER BY r.valid_from_lsn, r.seq, r.pk) AS place
-             FROM (SELECT r.* FROM pgtimewarp.row_changes AS r
+             FROM (SELECT r.* FROM %4$s AS r
                     WHERE r.relation_id = %1$s AND r.valid_from_lsn >= $1 AND r.valid_from_lsn <= $4
                       AND ((r.valid_from_lsn, r.seq) > ($1, $2) OR (r.valid_from_lsn, r.seq) = ($1, $2) AND r.pk > $3)
                       AND (r.valid_from_lsn, r.seq) < ($5, $6) AND (r.op <> ''S'' OR r.valid_from_lsn > $7)%3$s
@@ -2650,11 +2717,11 @@ BEGIN
            FROM page AS p
            LEFT JOIN pgtimewarp.rows_before(%1$s, $7, $8, (SELECT array_agg(k.pk ORDER BY k.place) FROM page AS k),
                   (SELECT array_agg(k.valid_from_lsn ORDER BY k.place) FROM page AS k),
-                  (SELECT array_agg(k.seq ORDER BY k.place) FROM page AS k)) AS b ON b.place = p.place
+                  (SELECT array_agg(k.seq ORDER BY k.place) FROM page AS k), p_part => $12) AS b ON b.place = p.place
            LEFT JOIN LATERAL pgtimewarp.context_at($9, $10, p.valid_from_lsn, p.seq, p.xid) AS x ON true
-          ORDER BY p.place', relation, chunk, by_hash)
+          ORDER BY p.place', relation, chunk, by_hash, pgtimewarp.changes_source(relation, p_part))
         USING at_lsn, at_seq, at_pk, slice_lsn, end_lsn, end_seq, p_period.tracked_from_lsn, p_through, p_period.node_id,
-              p_period.lsn_space, pgtimewarp.context_hashes(said)
+              p_period.lsn_space, pgtimewarp.context_hashes(said), p_part
       LOOP
         found_rows := found_rows + 1;
         at_lsn := c.valid_from_lsn; at_seq := c.seq; at_pk := c.pk;
@@ -2689,7 +2756,7 @@ BEGIN
           at_lsn := slice_lsn; at_seq := 2147483647; at_pk := NULL;
         END IF;
       ELSIF bytes + 2 * (bytes - chunk_bytes) <= p_max_bytes THEN
-        chunk := least(chunk * 2, 65536);
+        chunk := least(chunk * 2, largest);
       END IF;
     END LOOP;
     EXIT WHEN event.lsn IS NULL;
@@ -2704,7 +2771,8 @@ BEGIN
     END IF;
     WHILE found_rows = chunk LOOP
       found_rows := 0;
-      FOR c IN SELECT t.* FROM pgtimewarp.truncated_rows(p_period, event, p_through, at_pk, chunk, is_rewritten) AS t LOOP
+      FOR c IN SELECT t.* FROM pgtimewarp.truncated_rows(
+                 p_period, event, p_through, at_pk, chunk, is_rewritten, CASE WHEN event.lsn < (p_part ->> 'before')::pg_lsn THEN p_part END) AS t LOOP
         found_rows := found_rows + 1;
         at_pk := c.pk;
         CONTINUE WHEN c.is_there IS NOT TRUE OR filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.json_nulls, c.incomplete, c.written_lsn, filters);
@@ -3524,27 +3592,47 @@ BEGIN
   RETURN naming;
 END $$;
 
-CREATE FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text DEFAULT NULL::text, p_upto text DEFAULT NULL::text, p_limit integer DEFAULT NULL::integer, p_keys text[] DEFAULT NULL::text[]) RETURNS SETOF pgtimewarp.row_at
+CREATE FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text DEFAULT NULL::text, p_upto text DEFAULT NULL::text, p_limit integer DEFAULT NULL::integer, p_keys text[] DEFAULT NULL::text[], p_part json DEFAULT NULL::json) RETURNS SETOF pgtimewarp.row_at
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
     AS $_$
 DECLARE
-  keys text;
+  page text;
+  versions text;
   truncated text := '';
 BEGIN
   IF p_relation_id IS NULL THEN
     RETURN;
   END IF;
   -- the statement contains only the conditions of this call: the planner estimates them better than comparisons with NULL
-  keys := concat(
-    'SELECT DISTINCT c.pk FROM ', CASE
-       WHEN p_keys IS NULL THEN 'pgtimewarp.row_changes AS c WHERE c.relation_id = %1$s AND c.valid_from_lsn <= $1'
-       ELSE '(SELECT u.pk COLLATE "C" AS pk FROM unnest($5) AS u (pk)) AS c WHERE true' END,
+  page := concat(
     CASE WHEN p_after IS NOT NULL THEN ' AND c.pk > $2' END,
-    CASE WHEN p_upto IS NOT NULL THEN ' AND c.pk <= $3' END,
-    CASE WHEN p_keys IS NULL THEN ' ORDER BY c.pk LIMIT $4' END);
+    CASE WHEN p_upto IS NOT NULL THEN ' AND c.pk <= $3' END);
+  IF p_part IS NULL THEN
+    versions := concat(
+      'SELECT c.*, NULL::pg_lsn AS next_lsn
+         FROM (SELECT DISTINCT c.pk FROM ', CASE
+         WHEN p_keys IS NULL THEN 'pgtimewarp.row_changes AS c WHERE c.relation_id = %1$s AND c.valid_from_lsn <= $1'
+         ELSE '(SELECT u.pk COLLATE "C" AS pk FROM unnest($5) AS u (pk)) AS c WHERE true' END,
+      page, CASE WHEN p_keys IS NULL THEN ' ORDER BY c.pk LIMIT $4' END, ') AS k
+        CROSS JOIN LATERAL (
+              SELECT c.pk, c.op, c.valid_from_lsn, c.seq, c.valid_from_ts, c.xid, c.read_lsn, c.leaf_id, c.row_data, c.incomplete,
+                     c.json_nulls, c.nulls_assumed
+                FROM pgtimewarp.row_changes AS c
+               WHERE c.relation_id = %1$s AND c.pk = k.pk AND c.valid_from_lsn <= $1
+               ORDER BY c.valid_from_lsn DESC, c.seq DESC LIMIT 1) AS c');
+  ELSE
+    versions := concat(
+      'SELECT DISTINCT ON (c.pk) c.*
+         FROM (SELECT a.pk COLLATE "C" AS pk, a.op, a.valid_from_lsn, a.seq, a.valid_from_ts, a.xid, a.read_lsn, a.leaf_id, a.row_data,
+                      a.incomplete, a.json_nulls, a.nulls_assumed,
+                      lead(a.valid_from_lsn) OVER (PARTITION BY a.pk COLLATE "C" ORDER BY a.valid_from_lsn, a.seq) AS next_lsn
+                 FROM pgtimewarp.archived_changes(%1$s, $6) AS a WHERE a.valid_from_lsn < ($6 ->> ''before'')::pg_lsn) AS c
+        WHERE c.valid_from_lsn <= $1', page, CASE WHEN p_keys IS NOT NULL THEN ' AND c.pk = ANY ($5)' END, '
+        ORDER BY c.pk, c.valid_from_lsn DESC, c.seq DESC');
+  END IF;
   IF EXISTS (SELECT FROM pgtimewarp.relation_events AS e WHERE e.relation_id = p_relation_id AND e.op = 'T' AND e.lsn <= p_lsn) THEN
     truncated := ' OR EXISTS (
                    SELECT FROM pgtimewarp.truncates_after(%1$s, v.valid_from_lsn, v.seq, v.op, v.leaf_id) AS e
@@ -3554,33 +3642,62 @@ BEGIN
     'SELECT v.pk, CASE
               WHEN v.op = ''D''' || truncated || ' THEN false
               WHEN v.op <> ''S'' OR v.read_lsn <= $1 THEN true
+              WHEN v.next_lsn <= v.read_lsn THEN NULL
               WHEN NOT EXISTS (
                    SELECT FROM pgtimewarp.row_changes AS n
                     WHERE n.relation_id = %1$s AND n.pk = v.pk AND n.valid_from_lsn > $1 AND n.valid_from_lsn <= v.read_lsn)
                    THEN true
             END, v.op, v.valid_from_lsn, v.seq, v.valid_from_ts, v.xid, v.read_lsn, v.leaf_id, v.row_data, v.incomplete,
             v.json_nulls, v.nulls_assumed
-       FROM (' || keys || ') AS k
-      CROSS JOIN LATERAL (
-            SELECT c.pk, c.op, c.valid_from_lsn, c.seq, c.valid_from_ts, c.xid, c.read_lsn, c.leaf_id, c.row_data, c.incomplete,
-                   c.json_nulls, c.nulls_assumed
-              FROM pgtimewarp.row_changes AS c
-             WHERE c.relation_id = %1$s AND c.pk = k.pk AND c.valid_from_lsn <= $1
-             ORDER BY c.valid_from_lsn DESC, c.seq DESC LIMIT 1) AS v
+       FROM (' || versions || ') AS v
       ORDER BY v.pk LIMIT $4', p_relation_id)
-    USING p_lsn, p_after, p_upto, p_limit, p_keys;
+    USING p_lsn, p_after, p_upto, p_limit, p_keys, p_part;
 END $_$;
 
-CREATE FUNCTION pgtimewarp.rows_before(p_relation_id integer, p_start pg_lsn, p_through pg_lsn, p_pks text[], p_lsns pg_lsn[], p_seqs integer[], p_unseen_is_absent boolean DEFAULT false) RETURNS TABLE(place bigint, is_there boolean, leaf_id integer, row_data json, json_nulls text[], incomplete text[], nulls_assumed boolean, lsn pg_lsn, seq integer, ts timestamp with time zone, xid bigint, op "char")
+CREATE FUNCTION pgtimewarp.rows_before(p_relation_id integer, p_start pg_lsn, p_through pg_lsn, p_pks text[], p_lsns pg_lsn[], p_seqs integer[], p_unseen_is_absent boolean DEFAULT false, p_part json DEFAULT NULL::json) RETURNS TABLE(place bigint, is_there boolean, leaf_id integer, row_data json, json_nulls text[], incomplete text[], nulls_assumed boolean, lsn pg_lsn, seq integer, ts timestamp with time zone, xid bigint, op "char")
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
     AS $_$
 #variable_conflict use_column
+DECLARE
+  changes CONSTANT text := 'SELECT c.leaf_id, c.row_data, c.json_nulls, c.incomplete, c.nulls_assumed, c.valid_from_lsn, c.seq, c.valid_from_ts,
+                 c.xid, c.op, c.read_lsn';
+  former text := changes || '
+            FROM pgtimewarp.row_changes AS c
+           WHERE c.relation_id = %1$s AND c.pk = k.pk AND c.valid_from_lsn <= k.lsn AND (c.valid_from_lsn, c.seq) < (k.lsn, k.seq)
+           ORDER BY c.valid_from_lsn DESC, c.seq DESC LIMIT 1';
+  later text := changes || '
+            FROM pgtimewarp.row_changes AS c
+           WHERE (v.op IS NULL OR v.op = ''S'') AND c.relation_id = %1$s AND c.pk = k.pk
+             AND c.valid_from_lsn >= k.lsn AND (c.valid_from_lsn, c.seq) >= (k.lsn, k.seq)
+           ORDER BY c.valid_from_lsn, c.seq LIMIT 1';
+  keys text := '(SELECT u.pk COLLATE "C" AS pk, u.lsn, u.seq, u.place
+               FROM unnest($3, $4, $5) WITH ORDINALITY AS u (pk, lsn, seq, place))';
+  archived text := '';
 BEGIN
+  IF p_part IS NOT NULL THEN
+    archived := 'WITH k AS MATERIALIZED ' || keys || ',
+      archived AS MATERIALIZED (
+        SELECT a.*, a.pk COLLATE "C" AS key FROM pgtimewarp.archived_changes(%1$s, $7) AS a
+         WHERE a.valid_from_lsn < ($7 ->> ''before'')::pg_lsn),
+      formers AS MATERIALIZED (
+        SELECT DISTINCT ON (k.place) k.place, c.*
+          FROM k JOIN archived AS c ON c.key = k.pk AND (c.valid_from_lsn, c.seq) < (k.lsn, k.seq)
+         ORDER BY k.place, c.valid_from_lsn DESC, c.seq DESC),
+      nexts AS MATERIALIZED (
+        SELECT DISTINCT ON (k.place) k.place, c.*
+          FROM k JOIN archived AS c ON c.key = k.pk AND (c.valid_from_lsn, c.seq) >= (k.lsn, k.seq)
+         ORDER BY k.place, c.valid_from_lsn, c.seq) ';
+    keys := 'k';
+    former := format('SELECT c.* FROM ((%s) UNION ALL (%s FROM formers AS c WHERE c.place = k.place)) AS c
+           ORDER BY c.valid_from_lsn DESC, c.seq DESC LIMIT 1', former, changes);
+    later := format('SELECT c.* FROM ((%s) UNION ALL (%s FROM nexts AS c WHERE c.place = k.place AND (v.op IS NULL OR v.op = ''S''))) AS c
+           ORDER BY c.valid_from_lsn, c.seq LIMIT 1', later, changes);
+  END IF;
   RETURN QUERY EXECUTE format(
-    'SELECT k.place, CASE
+    archived || 'SELECT k.place, CASE
               WHEN v.op = ''D'' OR EXISTS (
                    SELECT FROM pgtimewarp.truncates_after(%1$s, coalesce(v.valid_from_lsn, $1), v.seq, v.op, v.leaf_id) AS e
                     WHERE (e.lsn, e.seq) < (k.lsn, k.seq)) THEN false
@@ -3600,19 +3717,11 @@ BEGIN
                    SELECT FROM pgtimewarp.history_gaps AS g
                     WHERE g.relation_id = %1$s AND g.from_lsn >= k.lsn AND g.from_lsn < n.valid_from_lsn)) THEN false
             END, v.leaf_id, v.row_data, v.json_nulls, v.incomplete, v.nulls_assumed, v.valid_from_lsn, v.seq, v.valid_from_ts, v.xid, v.op
-       FROM (SELECT u.pk COLLATE "C" AS pk, u.lsn, u.seq, u.place
-               FROM unnest($3, $4, $5) WITH ORDINALITY AS u (pk, lsn, seq, place)) AS k
-       LEFT JOIN LATERAL (
-            SELECT c.* FROM pgtimewarp.row_changes AS c
-             WHERE c.relation_id = %1$s AND c.pk = k.pk AND c.valid_from_lsn <= k.lsn AND (c.valid_from_lsn, c.seq) < (k.lsn, k.seq)
-             ORDER BY c.valid_from_lsn DESC, c.seq DESC LIMIT 1) AS v ON true
-       LEFT JOIN LATERAL (
-            SELECT c.valid_from_lsn, c.seq, c.op, c.leaf_id FROM pgtimewarp.row_changes AS c
-             WHERE (v.op IS NULL OR v.op = ''S'') AND c.relation_id = %1$s AND c.pk = k.pk
-               AND c.valid_from_lsn >= k.lsn AND (c.valid_from_lsn, c.seq) >= (k.lsn, k.seq)
-             ORDER BY c.valid_from_lsn, c.seq LIMIT 1) AS n ON true
+       FROM ' || keys || ' AS k
+       LEFT JOIN LATERAL (' || former || ') AS v ON true
+       LEFT JOIN LATERAL (' || later || ') AS n ON true
       ORDER BY k.place', p_relation_id)
-    USING p_start, p_through, p_pks, p_lsns, p_seqs, p_unseen_is_absent;
+    USING p_start, p_through, p_pks, p_lsns, p_seqs, p_unseen_is_absent, p_part;
 END $_$;
 
 CREATE FUNCTION pgtimewarp.same_value(p_type text, p_json text, p_value text) RETURNS boolean
@@ -3664,7 +3773,7 @@ BEGIN
   RETURN place;
 END $_$;
 
-CREATE FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_may_be_archived boolean DEFAULT false) RETURNS TABLE(relation_id integer, lsn_space integer, lsn pg_lsn, through pg_lsn, reason text, unread bigint, unread_reason text, virtual text[], final boolean, horizon_lsn pg_lsn, horizon_ts timestamp with time zone, expired_before_ts timestamp with time zone, columns jsonb, pk_columns text[], excluded_columns text[])
+CREATE FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_may_be_archived boolean DEFAULT false) RETURNS TABLE(relation_id integer, lsn_space integer, lsn pg_lsn, through pg_lsn, reason text, unread bigint, unread_reason text, virtual text[], final boolean, horizon_lsn pg_lsn, horizon_ts timestamp with time zone, expired_before_ts timestamp with time zone, columns jsonb, pk_columns text[], excluded_columns text[], archived_before_lsn pg_lsn)
     LANGUAGE plpgsql STABLE ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -3678,6 +3787,7 @@ BEGIN
   relation_id := period.relation_id; lsn_space := at.lsn_space; lsn := at.lsn; through := at.through; reason := at.reason;
   final := at.final; horizon_lsn := at.horizon_lsn; horizon_ts := at.horizon_ts; expired_before_ts := at.expired_before_ts;
   columns := period.columns; pk_columns := period.pk_columns; excluded_columns := period.excluded_columns;
+  archived_before_lsn := at.archived_before_lsn;
   virtual := coalesce(pgtimewarp.incomplete_at(period.relation_id, NULL, at.asked_lsn, at.asked_ts), '{}');
   IF reason IS NULL THEN
     IF period.baseline_state = 'pending' AND at.is_open THEN
@@ -3685,24 +3795,26 @@ BEGIN
     ELSIF period.baseline_state <> 'done' OR lsn < period.unseen_unknown_before_lsn THEN
       unread_reason := 'before_tracking';
     ELSE
-      IF lsn < period.baseline_lsn THEN
-        PERFORM pgtimewarp.archived_part(NULL, period, at.archived_before_lsn, lsn, lsn);
+      IF archived_before_lsn IS NOT NULL THEN
+        unread := (SELECT count(*) FROM pgtimewarp.archive_cutoffs AS a CROSS JOIN unnest(a.unread_lsns) AS u (lsn)
+                    WHERE a.relation_id = period.relation_id AND u.lsn > at.lsn);
+      ELSE
+        -- the first known change of such a row is an update or a deletion after the instant
+        EXECUTE format(
+          'SELECT count(*) FROM pgtimewarp.row_changes AS r
+            WHERE r.relation_id = %1$s AND r.valid_from_lsn > $1 AND r.valid_from_lsn <= $2 AND r.op IN (''U'', ''D'')
+              AND NOT EXISTS (SELECT FROM pgtimewarp.row_changes AS c
+                               WHERE c.relation_id = %1$s AND c.pk = r.pk
+                                 AND (c.valid_from_lsn, c.seq) < (r.valid_from_lsn, r.seq))', relation_id)
+           INTO unread USING lsn, period.baseline_lsn;
       END IF;
-      -- the first known change of such a row is an update or a deletion after the instant
-      EXECUTE format(
-        'SELECT count(*) FROM pgtimewarp.row_changes AS r
-          WHERE r.relation_id = %1$s AND r.valid_from_lsn > $1 AND r.valid_from_lsn <= $2 AND r.op IN (''U'', ''D'')
-            AND NOT EXISTS (SELECT FROM pgtimewarp.row_changes AS c
-                             WHERE c.relation_id = %1$s AND c.pk = r.pk
-                               AND (c.valid_from_lsn, c.seq) < (r.valid_from_lsn, r.seq))', relation_id)
-         INTO unread USING lsn, period.baseline_lsn;
       unread_reason := CASE WHEN unread > 0 THEN 'before_tracking' END;
     END IF;
   END IF;
   RETURN NEXT;
 END $_$;
 
-CREATE FUNCTION pgtimewarp.table_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) RETURNS SETOF pgtimewarp.history_change
+CREATE FUNCTION pgtimewarp.table_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_archived json DEFAULT NULL::json) RETURNS SETOF pgtimewarp.history_change
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3713,9 +3825,10 @@ DECLARE
   change pgtimewarp.history_change;
   given int := 0;
   bytes bigint := 0;
+  part json;
 BEGIN
   PERFORM pgtimewarp.refuse_operations(p_filter, 'changes', '{I,U,D,T,S}');
-  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
+  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, p_kind => NULL);
   PERFORM pgtimewarp.refuse_other_cursor(p_node_id, p_schema, p_table, p_after_relation_id);
   -- a filter is checked against the present table, even if the interval touches no period
   PERFORM pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where', true);
@@ -3727,9 +3840,13 @@ BEGIN
   LOOP
     after := CASE WHEN (place.period).relation_id = p_after_relation_id AND p_after_lsn > place.lower_lsn THEN
       ROW(p_after_relation_id, p_after_lsn, p_after_seq, p_after_pk, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::pgtimewarp.history_change END;
+    -- after the cutoff the store has what follows
+    part := pgtimewarp.archived_part(
+      p_archived, place.period, pgtimewarp.archived_before(place.period, greatest(place.lower_lsn, after.lsn)), place.lower_lsn,
+      place.upper_lsn, 'changes');
     FOR change IN
       SELECT c.* FROM pgtimewarp.period_changes(place.period, place.lower_lsn, place.upper_lsn, place.through, p_filter, after,
-                                                p_limit - given, p_max_bytes - bytes) AS c
+                                                p_limit - given, p_max_bytes - bytes, part) AS c
     LOOP
       RETURN NEXT change;
       given := given + 1;
@@ -3756,7 +3873,7 @@ DECLARE
   is_changed boolean;
   read_ts timestamptz;
 BEGIN
-  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
+  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, p_kind => NULL);
   FOR place IN
     SELECT d.* FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) AS d
   LOOP
@@ -3767,10 +3884,13 @@ BEGIN
     ELSIF period.baseline_state <> 'done' THEN
       reason := 'before_tracking';
     ELSIF period.baseline_lsn > period.tracked_from_lsn THEN
-      EXECUTE format(
-        'SELECT EXISTS (SELECT FROM pgtimewarp.row_changes AS r
-                         WHERE r.relation_id = %s AND r.valid_from_lsn > $1 AND r.valid_from_lsn <= $2 AND r.op IN (''U'', ''D''))',
-        period.relation_id) INTO is_changed USING period.tracked_from_lsn, period.baseline_lsn;
+      is_changed := (SELECT a.has_changed FROM pgtimewarp.archive_cutoffs AS a WHERE a.relation_id = period.relation_id);
+      IF is_changed IS NULL THEN
+        EXECUTE format(
+          'SELECT EXISTS (SELECT FROM pgtimewarp.row_changes AS r
+                           WHERE r.relation_id = %s AND r.valid_from_lsn > $1 AND r.valid_from_lsn <= $2 AND r.op IN (''U'', ''D''))',
+          period.relation_id) INTO is_changed USING period.tracked_from_lsn, period.baseline_lsn;
+      END IF;
       IF is_changed OR period.unseen_unknown_before_lsn IS NOT NULL THEN
         reason := 'before_tracking';
         read_ts := greatest(
@@ -3786,7 +3906,7 @@ BEGIN
       p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, holes, settled) AS f;
 END $_$;
 
-CREATE FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint, p_keys text[] DEFAULT NULL::text[]) RETURNS SETOF pgtimewarp.row_at
+CREATE FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint, p_keys text[] DEFAULT NULL::text[], p_archived json DEFAULT NULL::json) RETURNS SETOF pgtimewarp.row_at
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3798,7 +3918,12 @@ DECLARE
   keys int;
   given int := 0;
   bytes bigint := 0;
+  part json; -- of the archive; NULL: the store has what is needed
 BEGIN
+  SELECT pgtimewarp.archived_part(p_archived, p, pgtimewarp.archived_before(p, p_lsn), p_lsn, p_lsn, 'table', coalesce(p_after, ''))
+    INTO part
+    FROM pgtimewarp.archive_cutoffs AS a JOIN pgtimewarp.relation_periods AS p ON p.relation_id = a.relation_id
+   WHERE a.relation_id = p_relation_id AND p_lsn + 1 < a.before_lsn;
   IF p_where <> '{}' THEN
     filters := pgtimewarp.row_filters(
       (SELECT p FROM pgtimewarp.relation_periods AS p WHERE p.relation_id = p_relation_id), p_where, true);
@@ -3806,7 +3931,11 @@ BEGIN
   END IF;
   LOOP
     keys := 0;
-    FOR v IN SELECT r.* FROM pgtimewarp.rows_at(p_relation_id, p_lsn, p_after => after, p_limit => chunk, p_keys => p_keys) AS r LOOP
+    FOR v IN
+      SELECT r.*
+        FROM pgtimewarp.rows_at(p_relation_id, p_lsn, p_after => after, p_upto => part -> 'keys' ->> 'upto', p_limit => chunk,
+                                p_keys => p_keys, p_part => part) AS r
+    LOOP
       keys := keys + 1;
       after := v.pk;
       IF v.op = 'S' AND v.read_lsn > p_through THEN
@@ -3849,6 +3978,7 @@ DECLARE
   given int := 0;
   bytes bigint := 0;
 BEGIN
+  PERFORM pgtimewarp.refuse_archived(p_relation_id, p_lsn);
   FOR place_of IN 1..cardinality(p_order) LOOP
     filters := filters || pgtimewarp.row_filters(period, jsonb_build_object(p_order[place_of], NULL), true);
     names := names || (filters[place_of]).names;
@@ -3926,7 +4056,7 @@ CREATE FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn
   SELECT c.ts FROM pgtimewarp.commit_at_lsn(p_node_id, p_space, p_lsn) c
 $$;
 
-CREATE FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb DEFAULT NULL::jsonb, p_options jsonb DEFAULT NULL::jsonb) RETURNS SETOF pgtimewarp.history_change
+CREATE FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb DEFAULT NULL::jsonb, p_options jsonb DEFAULT NULL::jsonb, p_archived json DEFAULT NULL::json) RETURNS SETOF pgtimewarp.history_change
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3936,6 +4066,7 @@ DECLARE
   change pgtimewarp.history_change;
   given int := 0;
   bytes bigint := 0;
+  part json;
 BEGIN
   FOR place IN
     SELECT p AS period, CASE WHEN p.tracked_to_lsn IS NULL THEN c.applied_lsn ELSE p.tracked_to_lsn END AS through
@@ -3948,12 +4079,13 @@ BEGIN
        AND (p_after_relation_id IS NULL OR p.relation_id >= p_after_relation_id)
      ORDER BY p.relation_id
   LOOP
-    PERFORM pgtimewarp.refuse_archived((place.period).relation_id, p_lsn - 1);
+    part := pgtimewarp.archived_part(
+      p_archived, place.period, pgtimewarp.archived_before(place.period, p_lsn - 1), p_lsn - 1, p_lsn, 'changes');
     after := CASE WHEN (place.period).relation_id = p_after_relation_id THEN
       ROW(p_after_relation_id, p_lsn, p_after_seq, p_after_pk, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::pgtimewarp.history_change END;
     FOR change IN
       SELECT c.* FROM pgtimewarp.period_changes(
-        place.period, p_lsn - 1, p_lsn, place.through, p_options, after, p_limit - given, p_max_bytes - bytes) AS c
+        place.period, p_lsn - 1, p_lsn, place.through, p_options, after, p_limit - given, p_max_bytes - bytes, part) AS c
        WHERE c.xid IS NOT NULL -- findings of a repair at the same position belong to no transaction
     LOOP
       RETURN NEXT change;
@@ -3992,7 +4124,7 @@ COMMENT ON COLUMN pgtimewarp.relation_events.op IS 'T: truncated.';
 
 COMMENT ON COLUMN pgtimewarp.relation_events.xid IS 'The transaction.';
 
-CREATE FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer, p_is_rewritten boolean) RETURNS TABLE(pk text, is_there boolean, row_data json, json_nulls text[], incomplete text[], nulls_assumed boolean, written_lsn pg_lsn)
+CREATE FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer, p_is_rewritten boolean, p_part json DEFAULT NULL::json) RETURNS TABLE(pk text, is_there boolean, row_data json, json_nulls text[], incomplete text[], nulls_assumed boolean, written_lsn pg_lsn)
     LANGUAGE plpgsql STABLE ROWS 500
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -4004,9 +4136,9 @@ DECLARE
 BEGIN
   EXECUTE format(
     'SELECT array_agg(k.pk ORDER BY k.pk) FROM (
-       SELECT DISTINCT c.pk FROM pgtimewarp.row_changes AS c
-        WHERE c.relation_id = %s AND c.pk > $1 AND c.valid_from_lsn %s $2 ORDER BY c.pk LIMIT $3) AS k', p_period.relation_id,
-    CASE WHEN p_is_rewritten THEN '>=' ELSE '<=' END)
+       SELECT DISTINCT c.pk FROM %3$s AS c
+        WHERE c.relation_id = %1$s AND c.pk > $1 AND c.valid_from_lsn %2$s $2 ORDER BY c.pk LIMIT $3) AS k', p_period.relation_id,
+    CASE WHEN p_is_rewritten THEN '>=' ELSE '<=' END, pgtimewarp.changes_source(p_period.relation_id, p_part))
     INTO keys USING p_after, p_event.lsn, p_limit;
   IF keys IS NULL THEN
     RETURN;
@@ -4015,7 +4147,7 @@ BEGIN
     SELECT keys[b.place], b.is_there AND (p_event.leaf_id IS NULL OR b.leaf_id IS NOT DISTINCT FROM p_event.leaf_id),
            b.row_data, b.json_nulls, b.incomplete, b.nulls_assumed, b.lsn
       FROM pgtimewarp.rows_before(p_period.relation_id, p_period.tracked_from_lsn, p_through, keys,
-             array_fill(p_event.lsn, ARRAY[cardinality(keys)]), array_fill(p_event.seq, ARRAY[cardinality(keys)])) AS b
+             array_fill(p_event.lsn, ARRAY[cardinality(keys)]), array_fill(p_event.seq, ARRAY[cardinality(keys)]), p_part => p_part) AS b
      ORDER BY b.place;
 END $_$;
 
@@ -4142,7 +4274,7 @@ BEGIN
   RETURN s;
 END $_$;
 
-CREATE FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean, p_archived json DEFAULT NULL::json) RETURNS TABLE(from_ts timestamp with time zone, to_ts timestamp with time zone, horizon_lsn pg_lsn, horizon_ts timestamp with time zone, unknown json, final boolean)
+CREATE FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean) RETURNS TABLE(from_ts timestamp with time zone, to_ts timestamp with time zone, horizon_lsn pg_lsn, horizon_ts timestamp with time zone, unknown json, final boolean)
     LANGUAGE plpgsql STABLE ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -4158,7 +4290,7 @@ DECLARE
   asked tstzrange;
   holes pgtimewarp.hole[] := p_holes;
 BEGIN
-  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, p_archived);
+  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, p_kind => NULL);
   from_at := ends.from_at; to_at := ends.to_at;
   horizon_lsn := to_at.horizon_lsn; horizon_ts := to_at.horizon_ts;
   SELECT min(p.tracked_from_ts) INTO first_ts FROM pgtimewarp.relation_periods p
@@ -4300,7 +4432,9 @@ CREATE TABLE pgtimewarp.archive_cutoffs (
     before_lsn pg_lsn NOT NULL,
     before_ts timestamp with time zone NOT NULL,
     upto_lsn pg_lsn NOT NULL,
-    cutoff_xid xid8 NOT NULL
+    cutoff_xid xid8 NOT NULL,
+    has_changed boolean NOT NULL,
+    unread_lsns pg_lsn[] NOT NULL
 );
 
 COMMENT ON TABLE pgtimewarp.archive_cutoffs IS 'Where the history of a period begins in the store. Older changes are in the archive alone, or will soon be; of each key the store keeps the last of them.';
@@ -4314,6 +4448,10 @@ COMMENT ON COLUMN pgtimewarp.archive_cutoffs.before_ts IS 'A time at or after ev
 COMMENT ON COLUMN pgtimewarp.archive_cutoffs.upto_lsn IS 'Ranges that end up to here may be dropped: no change lies between before_lsn and it.';
 
 COMMENT ON COLUMN pgtimewarp.archive_cutoffs.cutoff_xid IS 'The transaction that moved the cutoff last.';
+
+COMMENT ON COLUMN pgtimewarp.archive_cutoffs.has_changed IS 'Whether rows were updated or deleted while the baseline was read.';
+
+COMMENT ON COLUMN pgtimewarp.archive_cutoffs.unread_lsns IS 'When rows that no run had read first changed or were removed, while the baseline was read.';
 
 CREATE TABLE pgtimewarp.archive_files (
     path text NOT NULL,
@@ -5356,10 +5494,10 @@ GRANT ALL ON FUNCTION pgtimewarp.archived_changes(p_relation_id integer, p_part 
 GRANT ALL ON FUNCTION pgtimewarp.archived_changes(p_relation_id integer, p_part json) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.archived_changes(p_relation_id integer, p_part json) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.archived_part(p_archived json, p_period pgtimewarp.relation_periods, p_before pg_lsn, p_from pg_lsn, p_to pg_lsn) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.archived_part(p_archived json, p_period pgtimewarp.relation_periods, p_before pg_lsn, p_from pg_lsn, p_to pg_lsn) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.archived_part(p_archived json, p_period pgtimewarp.relation_periods, p_before pg_lsn, p_from pg_lsn, p_to pg_lsn) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.archived_part(p_archived json, p_period pgtimewarp.relation_periods, p_before pg_lsn, p_from pg_lsn, p_to pg_lsn) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.archived_part(p_archived json, p_period pgtimewarp.relation_periods, p_before pg_lsn, p_from pg_lsn, p_to pg_lsn, p_kind text, p_after text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.archived_part(p_archived json, p_period pgtimewarp.relation_periods, p_before pg_lsn, p_from pg_lsn, p_to pg_lsn, p_kind text, p_after text) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.archived_part(p_archived json, p_period pgtimewarp.relation_periods, p_before pg_lsn, p_from pg_lsn, p_to pg_lsn, p_kind text, p_after text) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.archived_part(p_archived json, p_period pgtimewarp.relation_periods, p_before pg_lsn, p_from pg_lsn, p_to pg_lsn, p_kind text, p_after text) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_archived json) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_archived json) TO pgtimewarp_reader;
@@ -5421,10 +5559,10 @@ GRANT ALL ON FUNCTION pgtimewarp.commit_at_time(p_node_id text, p_space integer,
 GRANT ALL ON FUNCTION pgtimewarp.commit_at_time(p_node_id text, p_space integer, p_ts timestamp with time zone) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.commit_at_time(p_node_id text, p_space integer, p_ts timestamp with time zone) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[], p_lsns pg_lsn[], p_filter jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[], p_lsns pg_lsn[], p_filter jsonb) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[], p_lsns pg_lsn[], p_filter jsonb) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[], p_lsns pg_lsn[], p_filter jsonb) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[], p_lsns pg_lsn[], p_filter jsonb, p_archived json) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[], p_lsns pg_lsn[], p_filter jsonb, p_archived json) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[], p_lsns pg_lsn[], p_filter jsonb, p_archived json) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[], p_lsns pg_lsn[], p_filter jsonb, p_archived json) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.commits_by(p_node_id text, p_by jsonb, p_max integer, OUT spaces integer[], OUT lsns pg_lsn[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.commits_by(p_node_id text, p_by jsonb, p_max integer, OUT spaces integer[], OUT lsns pg_lsn[]) TO pgtimewarp_reader;
@@ -5476,23 +5614,23 @@ GRANT ALL ON FUNCTION pgtimewarp.diff_periods(p_from pgtimewarp.history_position
 GRANT ALL ON FUNCTION pgtimewarp.diff_periods(p_from pgtimewarp.history_position, p_to pgtimewarp.history_position) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.diff_periods(p_from pgtimewarp.history_position, p_to pgtimewarp.history_position) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_archived json, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_archived json, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_archived json, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_archived json, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_archived json, p_kind text, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_archived json, p_kind text, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_archived json, p_kind text, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_archived json, p_kind text, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.drop_relation_partition(p_relation_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.drop_relation_partition(p_relation_id integer) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.find_in_period(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filters pgtimewarp.row_filter[], p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.find_in_period(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filters pgtimewarp.row_filter[], p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.find_in_period(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filters pgtimewarp.row_filter[], p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.find_in_period(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filters pgtimewarp.row_filter[], p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.find_in_period(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filters pgtimewarp.row_filter[], p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint, p_part json) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.find_in_period(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filters pgtimewarp.row_filter[], p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint, p_part json) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.find_in_period(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filters pgtimewarp.row_filter[], p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint, p_part json) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.find_in_period(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filters pgtimewarp.row_filter[], p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint, p_part json) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.find_rows(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_is_instant boolean, p_where jsonb, p_after_relation_id integer, p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.find_rows(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_is_instant boolean, p_where jsonb, p_after_relation_id integer, p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.find_rows(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_is_instant boolean, p_where jsonb, p_after_relation_id integer, p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.find_rows(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_is_instant boolean, p_where jsonb, p_after_relation_id integer, p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.find_rows(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_is_instant boolean, p_where jsonb, p_after_relation_id integer, p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint, p_archived json) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.find_rows(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_is_instant boolean, p_where jsonb, p_after_relation_id integer, p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint, p_archived json) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.find_rows(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_is_instant boolean, p_where jsonb, p_after_relation_id integer, p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint, p_archived json) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.find_rows(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_is_instant boolean, p_where jsonb, p_after_relation_id integer, p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint, p_archived json) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.hot_window(p_relation_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.hot_window(p_relation_id integer) TO pgtimewarp_reader;
@@ -5602,10 +5740,10 @@ GRANT ALL ON FUNCTION pgtimewarp.names_at(p_filter pgtimewarp.row_filter, p_row 
 GRANT ALL ON FUNCTION pgtimewarp.names_at(p_filter pgtimewarp.row_filter, p_row json, p_incomplete text[], p_lsn pg_lsn) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.names_at(p_filter pgtimewarp.row_filter, p_row json, p_incomplete text[], p_lsn pg_lsn) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint, p_archived json) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint, p_archived json) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint, p_archived json) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint, p_archived json) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.node_activity(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_begin timestamp with time zone, p_end timestamp with time zone, p_buckets integer, p_only jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.node_activity(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_begin timestamp with time zone, p_end timestamp with time zone, p_buckets integer, p_only jsonb) TO pgtimewarp_reader;
@@ -5617,10 +5755,10 @@ GRANT ALL ON FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_tab
 GRANT ALL ON FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_only jsonb) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_only jsonb) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer, p_max_bytes bigint) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer, p_max_bytes bigint) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer, p_max_bytes bigint, p_archived json) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer, p_max_bytes bigint, p_archived json) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer, p_max_bytes bigint, p_archived json) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer, p_max_bytes bigint, p_archived json) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.past_named(p_period pgtimewarp.relation_periods, p_relid oid, p_columns jsonb, p_pk text, p_row json, p_incomplete text[], p_written_lsn pg_lsn, p_written_ts timestamp with time zone, OUT row_data json, OUT incomplete text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.past_named(p_period pgtimewarp.relation_periods, p_relid oid, p_columns jsonb, p_pk text, p_row json, p_incomplete text[], p_written_lsn pg_lsn, p_written_ts timestamp with time zone, OUT row_data json, OUT incomplete text[]) TO pgtimewarp_reader;
@@ -5642,10 +5780,10 @@ GRANT ALL ON FUNCTION pgtimewarp.past_rows(p_at pgtimewarp.history_position, p_q
 GRANT ALL ON FUNCTION pgtimewarp.past_rows(p_at pgtimewarp.history_position, p_question jsonb, p_live boolean) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.past_rows(p_at pgtimewarp.history_position, p_question jsonb, p_live boolean) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb, p_after pgtimewarp.history_change, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb, p_after pgtimewarp.history_change, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb, p_after pgtimewarp.history_change, p_limit integer, p_max_bytes bigint) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb, p_after pgtimewarp.history_change, p_limit integer, p_max_bytes bigint) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb, p_after pgtimewarp.history_change, p_limit integer, p_max_bytes bigint, p_part json) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb, p_after pgtimewarp.history_change, p_limit integer, p_max_bytes bigint, p_part json) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb, p_after pgtimewarp.history_change, p_limit integer, p_max_bytes bigint, p_part json) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb, p_after pgtimewarp.history_change, p_limit integer, p_max_bytes bigint, p_part json) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.place_of_row(p_row pgtimewarp.row_at, p_pk_columns text[], p_filters pgtimewarp.row_filter[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.place_of_row(p_row pgtimewarp.row_at, p_pk_columns text[], p_filters pgtimewarp.row_filter[]) TO pgtimewarp_reader;
@@ -5766,15 +5904,15 @@ GRANT ALL ON FUNCTION pgtimewarp.row_naming(p_kind text, p_period pgtimewarp.rel
 GRANT ALL ON FUNCTION pgtimewarp.row_naming(p_kind text, p_period pgtimewarp.relation_periods, p_relid oid, p_columns jsonb, p_pk text, p_members text[], p_incomplete text[], p_written_lsn pg_lsn, p_written_ts timestamp with time zone) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.row_naming(p_kind text, p_period pgtimewarp.relation_periods, p_relid oid, p_columns jsonb, p_pk text, p_members text[], p_incomplete text[], p_written_lsn pg_lsn, p_written_ts timestamp with time zone) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text, p_upto text, p_limit integer, p_keys text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text, p_upto text, p_limit integer, p_keys text[]) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text, p_upto text, p_limit integer, p_keys text[]) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text, p_upto text, p_limit integer, p_keys text[]) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text, p_upto text, p_limit integer, p_keys text[], p_part json) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text, p_upto text, p_limit integer, p_keys text[], p_part json) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text, p_upto text, p_limit integer, p_keys text[], p_part json) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text, p_upto text, p_limit integer, p_keys text[], p_part json) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.rows_before(p_relation_id integer, p_start pg_lsn, p_through pg_lsn, p_pks text[], p_lsns pg_lsn[], p_seqs integer[], p_unseen_is_absent boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.rows_before(p_relation_id integer, p_start pg_lsn, p_through pg_lsn, p_pks text[], p_lsns pg_lsn[], p_seqs integer[], p_unseen_is_absent boolean) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.rows_before(p_relation_id integer, p_start pg_lsn, p_through pg_lsn, p_pks text[], p_lsns pg_lsn[], p_seqs integer[], p_unseen_is_absent boolean) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.rows_before(p_relation_id integer, p_start pg_lsn, p_through pg_lsn, p_pks text[], p_lsns pg_lsn[], p_seqs integer[], p_unseen_is_absent boolean) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.rows_before(p_relation_id integer, p_start pg_lsn, p_through pg_lsn, p_pks text[], p_lsns pg_lsn[], p_seqs integer[], p_unseen_is_absent boolean, p_part json) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.rows_before(p_relation_id integer, p_start pg_lsn, p_through pg_lsn, p_pks text[], p_lsns pg_lsn[], p_seqs integer[], p_unseen_is_absent boolean, p_part json) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.rows_before(p_relation_id integer, p_start pg_lsn, p_through pg_lsn, p_pks text[], p_lsns pg_lsn[], p_seqs integer[], p_unseen_is_absent boolean, p_part json) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.rows_before(p_relation_id integer, p_start pg_lsn, p_through pg_lsn, p_pks text[], p_lsns pg_lsn[], p_seqs integer[], p_unseen_is_absent boolean, p_part json) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.same_value(p_type text, p_json text, p_value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.same_value(p_type text, p_json text, p_value text) TO pgtimewarp_reader;
@@ -5791,20 +5929,20 @@ GRANT ALL ON FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table
 GRANT ALL ON FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_may_be_archived boolean) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_may_be_archived boolean) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.table_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.table_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.table_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.table_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.table_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_archived json) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.table_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_archived json) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.table_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_archived json) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.table_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_archived json) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.table_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.table_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.table_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.table_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint, p_keys text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint, p_keys text[]) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint, p_keys text[]) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint, p_keys text[]) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint, p_keys text[], p_archived json) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint, p_keys text[], p_archived json) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint, p_keys text[], p_archived json) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint, p_keys text[], p_archived json) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.table_rows_by(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_order text[], p_descending boolean, p_after text, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.table_rows_by(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_order text[], p_descending boolean, p_after text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
@@ -5816,19 +5954,19 @@ GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn 
 GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_options jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_options jsonb) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_options jsonb) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_options jsonb) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_options jsonb, p_archived json) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_options jsonb, p_archived json) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_options jsonb, p_archived json) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_options jsonb, p_archived json) TO pgtimewarp_admin;
 
 GRANT SELECT ON TABLE pgtimewarp.relation_events TO pgtimewarp_reader;
 GRANT SELECT,INSERT ON TABLE pgtimewarp.relation_events TO pgtimewarp_writer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.relation_events TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer, p_is_rewritten boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer, p_is_rewritten boolean) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer, p_is_rewritten boolean) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer, p_is_rewritten boolean) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer, p_is_rewritten boolean, p_part json) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer, p_is_rewritten boolean, p_part json) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer, p_is_rewritten boolean, p_part json) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer, p_is_rewritten boolean, p_part json) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.truncates_after(p_relation_id integer, p_lsn pg_lsn, p_seq integer, p_op "char", p_leaf_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.truncates_after(p_relation_id integer, p_lsn pg_lsn, p_seq integer, p_op "char", p_leaf_id integer) TO pgtimewarp_reader;
@@ -5845,10 +5983,10 @@ GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods
 GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean, p_part json) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean, p_part json) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean, p_archived json) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean, p_archived json) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean, p_archived json) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean, p_archived json) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.with_names(p_answer json, p_node_id text, p_relid oid, p_columns jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.with_names(p_answer json, p_node_id text, p_relid oid, p_columns jsonb) TO pgtimewarp_reader;

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
 import { type ChangesPage, changes, type HistoryChange } from '../../core/query/changes.ts';
 import { changesPageText, changeText } from '../../documents/history.ts';
+import { readArchive } from '../archive-reader.ts';
 import { collect, columnList } from '../arguments.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
@@ -63,6 +64,7 @@ async function askChanges(
     from: asked('--from', flags.from, { cursor, out }),
     to: asked('--to', flags.to, { cursor, out }),
     net: flags.net === true,
+    readArchive,
     filter: {
       ...(where === undefined ? {} : { where }),
       ...(flags.changed === undefined ? {} : { changed: flags.changed }),

@@ -5,6 +5,7 @@ import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
 import { type FindPage, findRows } from '../../core/query/find.ts';
 import { NOW } from '../../core/query/instant.ts';
 import { findPageText, foundText } from '../../documents/history.ts';
+import { readArchive } from '../archive-reader.ts';
 import { collect } from '../arguments.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
@@ -53,6 +54,7 @@ async function askFind(context: CommandContext, tableText: string, flags: FindFl
     at: isInterval ? null : flags.at === 'now' ? NOW : (asked('--at', flags.at, { cursor, out }) ?? NOW),
     from: asked('--from', flags.from, { cursor, out }),
     to: asked('--to', flags.to, { cursor, out }),
+    readArchive,
   };
   const { page, items } = await withHistory(context, { flags, about: table }, ({ askAll }) =>
     askAll(

@@ -14,6 +14,7 @@ import {
   transactionsPageText,
   transactionText,
 } from '../../documents/history.ts';
+import { readArchive } from '../archive-reader.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { type Format, writeAnswer } from '../history-options.ts';
@@ -64,6 +65,7 @@ async function askTransaction(
     from: asked('--from', flags.from, interval),
     to: asked('--to', flags.to, interval),
     filter: identityFilter(identity),
+    readArchive,
     limit: MOST_MATCHES,
   };
   return await withHistory(context, { flags }, async ({ ask, askAll }) => {
@@ -75,7 +77,7 @@ async function askTransaction(
     }
     const { page, items } = await askAll(
       (each: TransactionPage) => each.changes,
-      (store, ofPage) => transactionChanges(store, { node, transaction, ...ofPage }),
+      (store, ofPage) => transactionChanges(store, { node, transaction, readArchive, ...ofPage }),
     );
     writeAnswer(
       {

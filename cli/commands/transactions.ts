@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { parseTableName } from '../../core/pg/identifiers.ts';
 import { type TransactionsPage, transactions } from '../../core/query/transactions.ts';
 import { transactionsPageText, transactionText } from '../../documents/history.ts';
+import { readArchive } from '../archive-reader.ts';
 import { collect, positiveInteger } from '../arguments.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
@@ -51,6 +52,7 @@ async function askTransactions(context: CommandContext, flags: TransactionsFlags
   const table = flags.table === undefined ? undefined : parseTableName(flags.table);
   const request = {
     node: settings.node,
+    readArchive,
     from: asked('--from', flags.from ?? '-1h', { cursor, out }),
     to: asked('--to', flags.to, { cursor, out }),
     filter: {

@@ -11,6 +11,7 @@ import { formatTableName, type TableName } from '../../core/pg/identifiers.ts';
 import type { CommonPosition } from '../../core/query/common-position.ts';
 import { openTable, type TableAt } from '../../core/query/table-rows.ts';
 import { csvHeader, csvRow } from '../../documents/table-rows.ts';
+import { readArchive } from '../archive-reader.ts';
 import { fromFileError } from '../file-error.ts';
 import type { Output } from '../output.ts';
 import type { RowsProgress } from '../progress.ts';
@@ -133,7 +134,7 @@ async function openWanted(
   { node, table, isOver }: WantedTable,
 ): Promise<TableAt | string> {
   try {
-    return await openTable(store, { node, table, at: position.at, unknown });
+    return await openTable(store, { node, table, at: position.at, unknown, readArchive });
   } catch (error) {
     if (!(error instanceof TimewarpError) || error.code !== 'ROWS_UNKNOWN') throw error;
     // a table that was tracked then belongs to the export, also if it was untracked later

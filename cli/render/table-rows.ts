@@ -11,8 +11,13 @@ import { wrap } from './wrap.ts';
 /** Longer values are cut. JSON, NDJSON and CSV contain the full values. */
 const SHOWN_VALUE = 40;
 
-export function renderTableHeading({ table, lsn }: TableAt, requested: string | null, out: Output): string {
-  const title = `${printable(formatTableName(table))} as of ${requested ?? 'now'}  (${lsn})`;
+export function renderTableHeading(
+  { table, lsn, archived }: TableAt,
+  requested: string | null,
+  out: Output,
+): string {
+  const where = archived === null ? '' : ', from the archive';
+  const title = `${printable(formatTableName(table))} as of ${requested ?? 'now'}  (${lsn}${where})`;
   return `${wrap(withLocalTimes(title), out.width, '  ')}\n`;
 }
 

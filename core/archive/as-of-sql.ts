@@ -8,7 +8,6 @@ import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { formatTableName, type TableName } from '../pg/identifiers.ts';
 import { inSourceTransaction } from '../pg/transaction.ts';
-import { isArchived } from '../query/archived.ts';
 import { type Instant, instantParameters } from '../query/instant.ts';
 import { openTable, SNAPSHOT, type TableAt } from '../query/table-rows.ts';
 import { parseLsn } from '../types/lsn.ts';
@@ -44,11 +43,7 @@ export async function asOfSql(store: Client, request: AsOfSqlRequest): Promise<A
     store,
     async () => {
       await requireArchive(store, node, table);
-      const position = await openTable(store, { node, table, at, mayBeArchived: true }).catch(
-        (error: unknown) => {
-          throw isArchived(error) ? stillBeingRead(table) : error; // the store cannot count what was not read in time
-        },
-      );
+      const position = await openTable(store, { node, table, at, mayBeArchived: true });
       return [position, await requireArchived(store, position)] as const;
     },
     SNAPSHOT,

@@ -47,10 +47,21 @@ export const COLUMNS: readonly ArchiveColumn[] = [
 ];
 
 /** The place of a column in a row. */
-export const AT = { pk: 0, lsn: 1, seq: 2, ts: 4 } as const;
+export const AT = { pk: 0, lsn: 1, seq: 2, op: 3, ts: 4, xid: 6, readLsn: 10 } as const;
 
 /** A row as texts, in the order of {@link COLUMNS}: positions as decimal numbers, times as microseconds since 1970, arrays as JSON. */
 export type ArchiveRow = readonly (string | null)[];
+
+/** What functions of the store need of a change: functions/archive/archived_changes.sql. */
+const CHANGE_COLUMNS = COLUMNS.filter(
+  ({ name }) => !['commit_ts', 'relation_id', 'lsn_space', 'context'].includes(name),
+);
+export const CHANGE_NAMES: readonly string[] = CHANGE_COLUMNS.map(({ name }) => name);
+
+/** A row as the functions of the store take it. */
+export function membersOf(row: ArchiveRow): Record<string, string | null> {
+  return Object.fromEntries(CHANGE_COLUMNS.map(({ id, name }) => [name, row[id - 1]!]));
+}
 
 export type ArchiveValue = string | number | bigint | boolean | null;
 

@@ -9,25 +9,49 @@ import { TimewarpError } from '../errors/timewarp-error.ts';
 /** Reads bytes from `start` up to `end`, without the last one. Throws ARCHIVE_DAMAGED if the object is missing or is another one. */
 export type ReadRange = (start: number, end: number) => Promise<Uint8Array>;
 
-export const MOST_REQUESTS = 2_000;
-export const MOST_BYTES = 64 * 1024 * 1024;
+export interface Limits {
+  readonly requests: number;
+  readonly bytes: number;
+  /** Parts that are at most so many bytes from each other are read together: a request costs more than these. */
+  readonly gap: number;
+}
 
-/** Parts that are at most so far from each other are read together: a request costs more than these bytes. */
-const GAP = 4 * 1024;
+/** Of a question about keys that are named. */
+export const KEY_LIMITS: Limits = { requests: 2_000, bytes: 64 * 1024 * 1024, gap: 4 * 1024 };
 
 /** What a question has cost so far. */
 export class Budget {
+  readonly #limits: Limits;
   requests = 0;
   bytes = 0;
+
+  constructor(limits: Limits = KEY_LIMITS) {
+    this.#limits = limits;
+  }
+
+  get gap(): number {
+    return this.#limits.gap;
+  }
+
+  /** Whether more than half of it is spent. */
+  get isHalfSpent(): boolean {
+    return this.requests * 2 > this.#limits.requests || this.bytes * 2 > this.#limits.bytes;
+  }
+
+  renew(): void {
+    this.requests = 0;
+    this.bytes = 0;
+  }
 
   /** Throws ARCHIVE_TOO_MUCH. */
   spend(bytes: number): void {
     this.requests += 1;
     this.bytes += bytes;
-    if (this.requests <= MOST_REQUESTS && this.bytes <= MOST_BYTES) return;
+    const { requests: most, bytes: mostBytes } = this.#limits;
+    if (this.requests <= most && this.bytes <= mostBytes) return;
     throw new TimewarpError(
       'ARCHIVE_TOO_MUCH',
-      `The answer needs more than ${MOST_REQUESTS} requests or ${MOST_BYTES / 1024 / 1024} MiB of the archive.`,
+      `The answer needs more than ${most} requests or ${mostBytes / 1024 / 1024} MiB of the archive.`,
     );
   }
 }
@@ -64,7 +88,7 @@ export class Ranges implements AsyncBuffer {
     for (let at = 0; at < sorted.length; ) {
       let next = at;
       let end = sorted[at]!.end;
-      while (next < sorted.length && sorted[next]!.start <= end + GAP) {
+      while (next < sorted.length && sorted[next]!.start <= end + this.#budget.gap) {
         end = Math.max(end, sorted[next]!.end);
         next += 1;
       }

@@ -4,15 +4,18 @@
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
-import type { ArchivedWanted, ReadArchive } from '../query/archived.ts';
+import type { ArchivedTable, ArchivedTableWanted, ArchivedWanted, ReadArchive } from '../query/archived.ts';
 import type { KeyInput } from '../query/key-input.ts';
 import { fromQueryError } from '../query/query-error.ts';
 import { parseLsn } from '../types/lsn.ts';
-import { type ArchiveRow, AT, COLUMNS } from './columns.ts';
+import { type ArchiveRow, AT, membersOf } from './columns.ts';
+import { requireAllFiles } from './known-files.ts';
 import type { ObjectStore } from './object-store.ts';
-import { Budget, Ranges } from './ranges.ts';
+import { Budget, type Limits, Ranges } from './ranges.ts';
+import { intervalReader } from './read-interval.ts';
 import { mayHaveKey, readKey } from './read-key.ts';
 import type { RowGroupPlace } from './row-groups.ts';
+import { TableReader } from './table-reader.ts';
 
 /** A group that may have the key by its bounds. */
 interface Candidate {
@@ -31,10 +34,13 @@ interface Bounds {
   readonly to: bigint;
 }
 
-/** @param open gives the bucket; it is asked when there is something to read */
-export function archiveReader(open: () => ObjectStore): ReadArchive {
+/**
+ * @param open gives the bucket; it is asked when there is something to read
+ * @param tableLimits what a page of a whole table may cost
+ */
+export function archiveReader(open: () => ObjectStore, tableLimits?: Limits): ReadArchive {
   let objects: ObjectStore | undefined;
-  return async (store, wanted) => {
+  const readKeys = async (store: Queryable, wanted: ArchivedWanted): Promise<string> => {
     objects ??= open();
     const bounds = { before: parseLsn(wanted.before), from: parseLsn(wanted.from), to: parseLsn(wanted.to) };
     const budget = new Budget();
@@ -42,7 +48,7 @@ export function archiveReader(open: () => ObjectStore): ReadArchive {
     const damaged: string[] = [];
     for (const pk of await canonicalKeys(store, wanted)) {
       try {
-        await requireAll(store, wanted);
+        await requireAllFiles(store, wanted);
         const candidates = await readCandidates(store, { wanted, pk, objects, budget });
         rows.push(...(await readNeeded(candidates, bounds, pk)));
       } catch (error) {
@@ -51,17 +57,27 @@ export function archiveReader(open: () => ObjectStore): ReadArchive {
       }
     }
     const { relationId, before, from, to } = wanted;
-    const part = { relation_id: relationId, before, from, to, rows: rows.map(toMembers), damaged };
+    const part = {
+      kind: 'keys',
+      relation_id: relationId,
+      before,
+      from,
+      to,
+      rows: rows.map(membersOf),
+      damaged,
+    };
     return JSON.stringify(part);
   };
+  const openTable = async (store: Queryable, wanted: ArchivedTableWanted): Promise<ArchivedTable> => {
+    objects ??= open();
+    await requireAllFiles(store, wanted);
+    return new TableReader(objects, wanted, tableLimits);
+  };
+  return Object.assign(readKeys, { openTable, readInterval: intervalReader(() => (objects ??= open())) });
 }
 
 function isDamage(error: unknown): boolean {
   return error instanceof TimewarpError && error.code === 'ARCHIVE_DAMAGED';
-}
-
-function toMembers(row: ArchiveRow): Record<string, string | null> {
-  return Object.fromEntries(COLUMNS.map(({ name }, at) => [name, row[at]!]));
 }
 
 /** The keys as the history has them. A value that cannot be a key is left out: the store says so itself. */
@@ -87,24 +103,6 @@ async function canonicalKey(store: Queryable, relationId: number, pk: KeyInput):
     throw fromQueryError(error);
   }
   return rows[0]?.pk ?? null;
-}
-
-/** Throws ARCHIVE_DAMAGED unless verified units, with all their files, follow each other up to the cutoff. */
-async function requireAll(store: Queryable, { relationId, before }: ArchivedWanted): Promise<void> {
-  const { rows } = await store.query<{ is_whole: boolean }>(
-    `SELECT coalesce(pgtimewarp.archive_verified_to($1::int) >= $2::pg_lsn, false)
-              AND NOT EXISTS (
-                SELECT FROM pgtimewarp.archive_units AS u
-                 WHERE u.relation_id = $1::int AND u.from_lsn < $2::pg_lsn
-                   AND u.row_count <> (SELECT coalesce(sum(f.row_count), 0) FROM pgtimewarp.archive_files AS f
-                                        WHERE f.relation_id = u.relation_id AND f.unit = u.unit)) AS is_whole`,
-    [relationId, before],
-  );
-  if (rows[0]!.is_whole) return;
-  throw new TimewarpError(
-    'ARCHIVE_DAMAGED',
-    `The store does not know all files of relation ${relationId} before ${before}.`,
-  );
 }
 
 interface CandidatesOf {

@@ -409,12 +409,13 @@ export const ERROR_CODES = define({
     cause:
       'The question needs history that is in the archive alone, and questions of this kind read only the store.',
     remedy:
-      'Ask for one row: `pgtimewarp asof TABLE --pk …` and `pgtimewarp diff TABLE --pk …` read the archive, and so does HTTP of `pgtimewarp serve`. For whole tables, run the query of `pgtimewarp archive sql`. `pgtimewarp archive show` says since when the store has everything.',
+      '`pgtimewarp asof`, `diff`, `export`, `changes`, `find`, `transactions` and `transaction` read the archive, and so does HTTP of `pgtimewarp serve`. For other questions, run the query of `pgtimewarp archive sql`. `pgtimewarp archive show` says since when the store has everything.',
   },
   ARCHIVE_TOO_MUCH: {
     action: 'client',
     cause: 'The answer would need more requests or bytes of the archive than one question may cost.',
-    remedy: 'Ask for a shorter interval, or for fewer keys at a time.',
+    remedy:
+      'Ask for a shorter interval, or for fewer keys at a time. For whole tables, run the query of `pgtimewarp archive sql`.',
   },
   ARCHIVE_NOT_SET: {
     action: 'client',

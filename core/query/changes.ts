@@ -4,6 +4,8 @@
  */
 import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
+import { askingIntervals, type ReadArchive } from './archived.ts';
+import { type FoundRows, findVersions, type Place } from './archived-versions.ts';
 import type { DiffOp } from './diff.ts';
 import {
   type ChangeFilter,
@@ -34,6 +36,8 @@ export interface ChangesRequest {
   readonly filter?: ChangeFilter;
   readonly limit: number;
   readonly cursor?: string | null;
+  /** Gets what only the archive has; without it such a question is refused: ARCHIVED. */
+  readonly readArchive?: ReadArchive | undefined;
 }
 
 /** What a commit did to one row. */
@@ -64,54 +68,71 @@ export interface ChangesPage extends HistoryFrame {
   readonly changes: readonly HistoryChange[];
   /** null: nothing follows. */
   readonly next: HistoryCursor | null;
+  /** `archive` if the answer needed it; otherwise omitted. */
+  readonly tier?: 'archive';
 }
 
-/** Throws TimewarpError: TABLE_NOT_TRACKED, NODE_UNKNOWN, BAD_TIME, BAD_FLAGS (filter, cursor), or a failure of the store. */
+/**
+ * Throws TimewarpError: TABLE_NOT_TRACKED, NODE_UNKNOWN, BAD_TIME, BAD_FLAGS (filter, cursor), ARCHIVED, what `readArchive` throws, or a
+ * failure of the store.
+ */
 export async function changes(store: Queryable, request: ChangesRequest): Promise<ChangesPage> {
-  const net = request.net === true;
-  const filter = request.filter ?? {};
+  const { net = false, filter = {}, limit, readArchive } = request;
   const goesOn = continuation(request, net ? ['key'] : ['number', 'lsn', 'number', 'key'], [
     net ? 'net changes' : 'changes',
     request.node,
     request.table,
     filter,
   ]);
-  const source = net
-    ? `pgtimewarp.net_changes($1, $2, $3, $4::timestamptz, $5::pg_lsn, $6::timestamptz, $7::pg_lsn, $8::jsonb, $9, $10::int, $11::bigint)`
-    : `pgtimewarp.table_changes($1, $2, $3, $4::timestamptz, $5::pg_lsn, $6::timestamptz, $7::pg_lsn, $8::jsonb, $9::int, $10::pg_lsn,
-                                $11::int, $12, $13::int, $14::bigint)`;
+  // Reads one row more than the page, to know whether another page follows.
+  const most = limit + 1;
+  const ask = (place: Place, count: number, archived: string | null): Promise<Answer> =>
+    askStore(store, net ? NET_CHANGES : ALL_CHANGES, [
+      ...intervalParameters({ ...request, from: goesOn.from, to: goesOn.to }),
+      ...[JSON.stringify(filter), ...place, count, PAGE_BYTES, archived],
+    ]);
+  const { found, frame, upto, isArchived } = net
+    ? await findVersions(store, {
+        ...{ after: goesOn.after, most, ask, readArchive, textsOf: changeTexts },
+        keyBefore: ([pk]) => pk ?? '',
+        placeAfter: (_, pk) => ({ next: [pk], cursor: [pk] }),
+      })
+    : await askingIntervals(store, readArchive, async (archived) => ({
+        ...(await ask(goesOn.after, most, archived)),
+        upto: null,
+        isArchived: archived !== null,
+      }));
+  const { page, isCut } = cutPage(found, limit, changeTexts);
+  const last = page.at(-1);
+  const shown = toFrame(frame, goesOn.from, goesOn.to);
+  const place = (row: ChangeRow): Place => (net ? [row.pk] : [row.relation_id, row.lsn, row.seq, row.pk]);
+  const ended = isCut && last !== undefined ? place(last) : upto;
+  return {
+    ...shown,
+    changes: page.map(toChange),
+    next: ended && nextCursor(goesOn, shown.horizon, ended),
+    ...(isArchived ? { tier: 'archive' } : {}),
+  };
+}
+
+type Answer = FoundRows<FrameRow, ChangeRow>;
+
+const NET_CHANGES = `pgtimewarp.net_changes($1, $2, $3, $4::timestamptz, $5::pg_lsn, $6::timestamptz, $7::pg_lsn, $8::jsonb, $9, $10::int, $11::bigint,
+                                $12::json)`;
+const ALL_CHANGES = `pgtimewarp.table_changes($1, $2, $3, $4::timestamptz, $5::pg_lsn, $6::timestamptz, $7::pg_lsn, $8::jsonb, $9::int, $10::pg_lsn,
+                                $11::int, $12, $13::int, $14::bigint, $15::json)`;
+
+async function askStore(store: Queryable, source: string, values: unknown[]): Promise<Answer> {
   try {
-    // Reads one row more than the page, to know whether another page follows.
     const { rows } = await store.query<FrameRow & (ChangeRow | { readonly op: null })>(
       `SELECT ${FRAME_COLUMNS}, ${CHANGE_COLUMNS}
          FROM pgtimewarp.table_frame($1, $2, $3, $4::timestamptz, $5::pg_lsn, $6::timestamptz, $7::pg_lsn) AS f
          LEFT JOIN ${source} WITH ORDINALITY AS c ON true
          LEFT JOIN pgtimewarp.relation_periods AS p ON p.relation_id = c.relation_id
         ORDER BY c.ordinality`,
-      [
-        ...intervalParameters({ ...request, from: goesOn.from, to: goesOn.to }),
-        JSON.stringify(filter),
-        ...goesOn.after,
-        request.limit + 1,
-        PAGE_BYTES,
-      ],
+      values,
     );
-    const found = rows.filter((row): row is FrameRow & ChangeRow => row.op !== null);
-    const { page, isCut } = cutPage(found, request.limit, changeTexts);
-    const last = page.at(-1);
-    const frame = toFrame(rows[0]!, goesOn.from, goesOn.to);
-    return {
-      ...frame,
-      changes: page.map(toChange),
-      next:
-        isCut && last !== undefined
-          ? nextCursor(
-              goesOn,
-              frame.horizon,
-              net ? [last.pk] : [last.relation_id, last.lsn, last.seq, last.pk],
-            )
-          : null,
-    };
+    return { frame: rows[0]!, found: rows.filter((row): row is FrameRow & ChangeRow => row.op !== null) };
   } catch (error) {
     throw fromHistoryError(error);
   }

@@ -4,6 +4,8 @@
  */
 import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
+import type { ReadArchive } from './archived.ts';
+import { type FoundRows, findVersions, type Place } from './archived-versions.ts';
 import {
   type ColumnValues,
   continuation,
@@ -31,6 +33,8 @@ export interface FindRequest {
   readonly to: Instant | null;
   readonly limit: number;
   readonly cursor?: string | null;
+  /** Gets what only the archive has; without it such a question is refused: ARCHIVED. */
+  readonly readArchive?: ReadArchive | undefined;
 }
 
 export interface FoundRow {
@@ -49,10 +53,16 @@ export interface FoundRow {
 
 export interface FindPage extends HistoryFrame {
   readonly rows: readonly FoundRow[];
+  /** The cursor of the next page, also if this one has no rows; null: nothing follows. */
   readonly next: HistoryCursor | null;
+  /** `archive` if the answer needed it; otherwise omitted. */
+  readonly tier?: 'archive';
 }
 
-/** Throws TimewarpError: TABLE_NOT_TRACKED, NODE_UNKNOWN, BAD_TIME, BAD_FLAGS (values, cursor), or a failure of the store. */
+/**
+ * Throws TimewarpError: TABLE_NOT_TRACKED, NODE_UNKNOWN, BAD_TIME, BAD_FLAGS (values, cursor), ARCHIVED, what `readArchive` throws, or a
+ * failure of the store.
+ */
 export async function findRows(store: Queryable, request: FindRequest): Promise<FindPage> {
   const { at, where } = request;
   const goesOn = continuation(
@@ -70,40 +80,63 @@ export async function findRows(store: Queryable, request: FindRequest): Promise<
   const isNow = isInstant && to?.kind === 'now';
   const fromTs = isNow ? `coalesce($4::timestamptz, ${horizon})` : '$4::timestamptz';
   const toTs = isNow ? `coalesce($6::timestamptz, ${horizon})` : '$6::timestamptz';
-  try {
-    const { rows } = await store.query<FrameRow & (FoundVersion | { readonly pk: null })>(
-      `SELECT ${FRAME_COLUMNS}, c.relation_id::text, c.pk, c.lsn::text, c.seq::text, c.row_data::text AS row, c.incomplete, c.assumes,
-              pgtimewarp.json_key(p.pk_columns, c.pk) AS key, pgtimewarp.json_commit(c.lsn, c.ts, c.xid) AS valid_from,
-              pgtimewarp.json_commit(c.to_lsn, c.to_ts, c.to_xid) AS valid_to
-         FROM pgtimewarp.table_frame($1, $2, $3, ${fromTs}, $5::pg_lsn, ${toTs}, $7::pg_lsn) AS f
-         LEFT JOIN pgtimewarp.find_rows($1, $2, $3, ${fromTs}, $5::pg_lsn, ${toTs}, $7::pg_lsn, $8::boolean, $9::jsonb,
-                     $10::int, $11, $12::pg_lsn, $13::int, $14::int, $15::bigint) WITH ORDINALITY AS c ON true
-         LEFT JOIN pgtimewarp.relation_periods AS p ON p.relation_id = c.relation_id
-        ORDER BY c.ordinality`,
-      [
+  const ask = (place: Place, limit: number, archived: string | null): Promise<Answer> =>
+    askStore(store, {
+      text: findSql(fromTs, toTs),
+      values: [
         ...intervalParameters({ node: request.node, table: request.table, from, to }),
-        isInstant,
-        JSON.stringify(where),
-        ...after,
-        request.limit + 1,
-        PAGE_BYTES,
+        ...[isInstant, JSON.stringify(where), ...place, limit, PAGE_BYTES, archived],
       ],
-    );
+    });
+  const { found, frame, upto, isArchived } = await findVersions(store, {
+    ...{ after, most: request.limit + 1, ask, readArchive: request.readArchive, textsOf },
+    keyBefore: ([relation, pk, lsn], relationId) => {
+      if (pk == null || relation !== `${relationId}`) return '';
+      // a page may have ended between two versions of a key, which directly follows its text without the bracket
+      return lsn == null ? pk : pk.slice(0, -1);
+    },
+    placeAfter: (relationId, pk) => ({
+      next: [`${relationId}`, pk, null, null],
+      cursor: [`${relationId}`, pk, LAST_LSN, '0'],
+    }),
+  });
+  const { page, isCut } = cutPage(found, request.limit, textsOf);
+  const last = page.at(-1);
+  const shown = toFrame(frame, from, to);
+  const ended = isCut && last !== undefined ? [last.relation_id, last.pk, last.lsn, last.seq] : upto;
+  return {
+    ...shown,
+    rows: page.map(toFound),
+    next: ended && nextCursor(goesOn, shown.horizon, [isInstant ? 'instant' : 'interval', ...ended]),
+    ...(isArchived ? { tier: 'archive' } : {}),
+  };
+}
+
+type Answer = FoundRows<FrameRow, FoundVersion>;
+
+const textsOf = ({ row }: FoundVersion): readonly string[] => [row];
+
+/** After every version of a key. */
+const LAST_LSN = 'FFFFFFFF/FFFFFFFF';
+
+const findSql = (fromTs: string, toTs: string): string => `
+  SELECT ${FRAME_COLUMNS}, c.relation_id::text, c.pk, c.lsn::text, c.seq::text, c.row_data::text AS row, c.incomplete, c.assumes,
+         pgtimewarp.json_key(p.pk_columns, c.pk) AS key, pgtimewarp.json_commit(c.lsn, c.ts, c.xid) AS valid_from,
+         pgtimewarp.json_commit(c.to_lsn, c.to_ts, c.to_xid) AS valid_to
+    FROM pgtimewarp.table_frame($1, $2, $3, ${fromTs}, $5::pg_lsn, ${toTs}, $7::pg_lsn) AS f
+    LEFT JOIN pgtimewarp.find_rows($1, $2, $3, ${fromTs}, $5::pg_lsn, ${toTs}, $7::pg_lsn, $8::boolean, $9::jsonb,
+                $10::int, $11, $12::pg_lsn, $13::int, $14::int, $15::bigint, $16::json) WITH ORDINALITY AS c ON true
+    LEFT JOIN pgtimewarp.relation_periods AS p ON p.relation_id = c.relation_id
+   ORDER BY c.ordinality`;
+
+async function askStore(
+  store: Queryable,
+  { text, values }: { readonly text: string; readonly values: unknown[] },
+): Promise<Answer> {
+  try {
+    const { rows } = await store.query<FrameRow & (FoundVersion | { readonly pk: null })>(text, values);
     const found = rows.filter((row): row is FrameRow & FoundVersion => row.pk !== null);
-    const { page, isCut } = cutPage(found, request.limit, ({ row }) => [row]);
-    const last = page.at(-1);
-    const frame = toFrame(rows[0]!, from, to);
-    return {
-      ...frame,
-      rows: page.map(toFound),
-      next:
-        isCut && last !== undefined
-          ? nextCursor(goesOn, frame.horizon, [
-              isInstant ? 'instant' : 'interval',
-              ...[last.relation_id, last.pk, last.lsn, last.seq],
-            ])
-          : null,
-    };
+    return { frame: rows[0]!, found };
   } catch (error) {
     throw fromHistoryError(error);
   }

@@ -49,7 +49,13 @@ export function fromQueryError(error: unknown): TimewarpError {
 /** What the question needs of the archive: see functions/archive/archived_part.sql. */
 function archivedFacts(error: unknown): ErrorFacts {
   const said = JSON.parse((error as { detail: string }).detail) as Record<string, string | number>;
-  return { relationId: said.relation_id!, before: said.before!, from: said.from!, to: said.to! };
+  return {
+    kind: said.kind!,
+    relationId: said.relation_id!,
+    before: said.before!,
+    from: said.from!,
+    to: said.to!,
+  };
 }
 
 /** As {@link fromQueryError}, for questions about many rows: these name no key, and may be too much for a session. */

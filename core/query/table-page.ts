@@ -33,10 +33,10 @@ export interface TablePageAnswer {
   readonly rows: readonly TableRow[];
   /** Whether nulls of these rows count as NULL only because of --no-nan. */
   readonly isAssumed: boolean;
-  /** Whether rows may follow. */
-  readonly isCut: boolean;
-  /** The cursor of the page that begins after a row of this one. */
-  readonly cursorAfter: (row: TableRow) => HistoryCursor;
+  /** The key after which the next page begins, also if this one has no rows; null: nothing follows. */
+  readonly next: string | null;
+  /** The cursor of the page that begins after a key of this one. */
+  readonly cursorAfter: (key: string) => HistoryCursor;
 }
 
 /**
@@ -49,14 +49,15 @@ export function askTablePage(store: Queryable, request: TablePageRequest): Promi
 
 async function readPage(
   store: Queryable,
-  { node, table, at, where = {}, columns = null, order = null, limit, cursor }: TablePageRequest,
+  { node, table, at, where = {}, columns = null, order = null, readArchive, limit, cursor }: TablePageRequest,
 ): Promise<TablePageAnswer> {
   const question = [node, table.schema, table.name, Object.entries(where).sort(), columns, order];
   const fingerprint = hash('sha256', JSON.stringify(question), 'base64url').slice(0, 16);
   const begun = readCursor(cursor, fingerprint);
   const requested = at === null || at.kind === 'now' ? null : instantParameters(at)[2];
   if (begun !== null && requested !== null && requested !== begun.requested) throw wrongCursor();
-  const opened = await openTable(store, { node, table, at: begun?.at ?? at ?? NOW, where, columns, order });
+  const instant = begun?.at ?? at ?? NOW;
+  const opened = await openTable(store, { node, table, at: instant, where, columns, order, readArchive });
   // the position of a cursor is an LSN of the server that the node followed then
   if (begun !== null && `${opened.relationId}` !== begun.relation) throw wrongCursor();
   const asked = begun === null ? requested : begun.requested;
@@ -67,8 +68,8 @@ async function readPage(
     requested: asked,
     rows: page.rows,
     isAssumed: page.isAssumed,
-    isCut: page.next !== null,
-    cursorAfter: ({ key }) =>
+    next: page.next,
+    cursorAfter: (key) =>
       formatHistoryCursor([fingerprint, `${opened.relationId}`, asked ?? '', pinned, key]),
   };
 }

@@ -1,5 +1,5 @@
 /**
- * All rows of a table as of an instant, from the store alone, in the order of keys. The result is complete, or the function
+ * All rows of a table as of an instant, in the order of keys. What only the archive has is read there. The result is complete, or the function
  * throws: an unknown row or value is an error. If the caller requests it, such rows are left out and counted; a row is never
  * missing without notice.
  *
@@ -11,6 +11,7 @@ import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { formatTableName, type TableName } from '../pg/identifiers.ts';
 import { createTypeCatalog, type TypeRow } from '../types/pg-types.ts';
+import type { ArchivedTable, ReadArchive } from './archived.ts';
 import { type ColumnValues, instantText, PAGE_BYTES } from './history-page.ts';
 import { type Instant, instantParameters } from './instant.ts';
 import { fromHistoryError, fromQueryError } from './query-error.ts';
@@ -37,7 +38,9 @@ export interface TableRequest {
   readonly unknown?: 'error' | 'skip';
   /** Default: the order of the texts of keys. Every page of another order reads the whole table, unless that is a numeric key. */
   readonly order?: RowOrder | null;
-  /** Whether the position may be one of which only the archive has the rows. */
+  /** Gets what only the archive has; without it such a question is refused: ARCHIVED. So is another order than that of keys. */
+  readonly readArchive?: ReadArchive | undefined;
+  /** Whether the position may be one of which only the archive has the rows, although nothing reads them. */
   readonly mayBeArchived?: boolean;
 }
 
@@ -57,6 +60,8 @@ export interface TableAt {
   readonly unknown: 'error' | 'skip';
   /** Rows that existed and that no run has read; null: an unknown number. Above 0 only if unknown rows are left out. */
   readonly unread: string | null;
+  /** Where the rows are read; null: the store has them. */
+  readonly archived: ArchivedTable | null;
 }
 
 export interface TableRow {
@@ -91,7 +96,8 @@ export async function openTable(store: Queryable, request: TableRequest): Promis
     columns = null,
     unknown = 'error',
     order = null,
-    mayBeArchived = false,
+    readArchive,
+    mayBeArchived = readArchive !== undefined && order === null,
   } = request;
   const [ts, lsn] = instantParameters(at);
   try {
@@ -102,7 +108,7 @@ export async function openTable(store: Queryable, request: TableRequest): Promis
          SELECT r.relation_id, r.catalog_facts FROM pgtimewarp.past_relations AS r WHERE r.node_id = $1)
        SELECT t.relation_id, t.lsn_space, t.lsn::text, t.through::text, t.reason, t.unread::text, t.unread_reason, t.virtual,
               t.final::text, t.horizon_lsn::text, ${instantText('t.horizon_ts')} AS horizon_ts,
-              ${instantText('t.expired_before_ts')} AS expired_before, t.columns::text, t.pk_columns, t.excluded_columns,
+              ${instantText('t.expired_before_ts')} AS expired_before, t.columns::text, t.pk_columns, t.excluded_columns, t.archived_before_lsn::text AS archived_before,
               (t.reason IN ('before_tracking', 'baseline_pending') OR t.reason = 'in_gap' AND p.tracked_to_lsn IS NOT NULL
                 AND coalesce($4::timestamptz > p.tracked_to_ts, p.lsn_space < t.lsn_space OR $5::pg_lsn > p.tracked_to_lsn, true))::text AS is_outside,
               array_length(pgtimewarp.row_filters(p, $6::jsonb, true), 1)::text AS filters, ARRAY(
@@ -146,6 +152,12 @@ export async function openTable(store: Queryable, request: TableRequest): Promis
       order,
       unknown,
       unread: row.unread,
+      archived:
+        row.archived_before === null || readArchive === undefined
+          ? null
+          : await readArchive.openTable(store, {
+              ...{ relationId: row.relation_id, before: row.archived_before, lsn: row.lsn! },
+            }),
     };
   } catch (error) {
     throw error instanceof TimewarpError ? error : fromQueryError(error);
@@ -157,18 +169,21 @@ export interface PageRequest {
   readonly after: string | null;
   /** The most rows of a page. */
   readonly limit: number;
+  /** Whether the caller wants the pages that follow. */
+  readonly goesOn?: boolean;
 }
 
-/** Reads the next page. Throws VALUES_UNKNOWN for a row that is not known, unless such rows are left out. */
+/**
+ * Reads the next page. Throws VALUES_UNKNOWN for a row that is not known, unless such rows are left out; ARCHIVE_DAMAGED,
+ * ARCHIVE_TOO_MUCH, ARCHIVE_UNREACHABLE. A page may have no rows and be followed by others.
+ */
 export async function tablePage(store: Queryable, at: TableAt, request: PageRequest): Promise<TablePage> {
-  const found = await readRows(store, at, request);
+  const { found, next } = await pageRows(store, at, request);
   const rows: TableRow[] = [];
   const dropped = new Set<string>();
   let skipped = 0;
   let isAssumed = false;
-  let bytes = 0;
   for (const row of found) {
-    bytes += Buffer.byteLength(row.row_text ?? '');
     if (!row.is_there || row.row_text === null) {
       if (at.unknown === 'error') throw unreadRow(at);
       skipped++;
@@ -191,22 +206,54 @@ export async function tablePage(store: Queryable, at: TableAt, request: PageRequ
     for (const name of gone) dropped.add(name);
     rows.push({ key: row.pk, cells });
   }
-  // the store ends a page when it has enough rows, or enough bytes
-  const isCut = found.length >= request.limit || bytes > PAGE_BYTES;
-  return { rows, skipped, dropped: [...dropped], isAssumed, next: isCut ? found.at(-1)!.pk : null };
+  return { rows, skipped, dropped: [...dropped], isAssumed, next };
+}
+
+interface FoundRows {
+  readonly found: readonly StoredTableRow[];
+  /** The key after which the next page begins; null: this is the last page. */
+  readonly next: string | null;
+}
+
+async function pageRows(store: Queryable, at: TableAt, request: PageRequest): Promise<FoundRows> {
+  const { archived } = at;
+  if (archived === null) {
+    const found = await readRows(store, at, { ...request, bytes: PAGE_BYTES, part: null });
+    return { found, next: isFull(found, request.limit) ? found.at(-1)!.pk : null };
+  }
+  archived.beginPage();
+  const found: StoredTableRow[] = [];
+  const { limit, goesOn = false } = request;
+  for (let after = request.after ?? ''; ; ) {
+    const { part, upto } = await archived.page(store, { after, keys: limit, goesOn });
+    const room = { limit: limit - found.length, bytes: PAGE_BYTES - bytesOf(found) };
+    found.push(...(await readRows(store, at, { after, ...room, part: `[${part}]` })));
+    if (isFull(found, limit)) return { found, next: found.at(-1)!.pk };
+    if (upto === null || archived.isDear) return { found, next: upto };
+    after = upto;
+  }
+}
+
+/** The store ends a page when it has enough rows, or enough bytes. */
+function isFull(found: readonly StoredTableRow[], limit: number): boolean {
+  return found.length >= limit || bytesOf(found) > PAGE_BYTES;
+}
+
+function bytesOf(rows: readonly StoredTableRow[]): number {
+  return rows.reduce((sum, row) => sum + Buffer.byteLength(row.row_text ?? ''), 0);
 }
 
 /** Reads all pages. While the caller uses one, the store reads the next. */
 export async function* tableRows(store: Queryable, at: TableAt): AsyncGenerator<TablePage> {
   let limit = FIRST_ROWS;
-  let reading: Promise<TablePage> | null = tablePage(store, at, { after: null, limit });
+  let reading: Promise<TablePage> | null = tablePage(store, at, { after: null, limit, goesOn: true });
   try {
     while (reading !== null) {
       const page: TablePage = await reading;
       reading = null;
       if (page.next !== null) {
         limit = rowsInBytes(page, limit);
-        reading = tablePage(store, at, { after: page.next, limit });
+        reading = tablePage(store, at, { after: page.next, limit, goesOn: true });
         reading.catch(() => {}); // its error is thrown when the page is awaited
       }
       yield page;
@@ -227,21 +274,27 @@ function rowsInBytes({ rows }: TablePage, before: number): number {
   return Math.max(1, Math.min(MOST_ROWS, before * 4, fitting));
 }
 
+interface StoredPage extends PageRequest {
+  readonly bytes: number;
+  /** The argument `p_archived`. */
+  readonly part: string | null;
+}
+
 async function readRows(
   store: Queryable,
   at: TableAt,
-  { after, limit }: PageRequest,
+  { after, limit, bytes, part }: StoredPage,
 ): Promise<StoredTableRow[]> {
   const { relationId, lsn, through, order } = at;
-  const page = [relationId, lsn, through, JSON.stringify(at.where), after, limit, PAGE_BYTES];
+  const page = [relationId, lsn, through, JSON.stringify(at.where), after, limit, bytes];
   try {
     const { rows } = await store.query<StoredTableRow>(
       order === null
         ? {
             name: 'pgtimewarp_table_rows',
             text: `SELECT ${ROW_COLUMNS}
-                     FROM pgtimewarp.table_rows($1::int, $2::pg_lsn, $3::pg_lsn, $4::jsonb, $5, $6::int, $7::bigint) AS r`,
-            values: page,
+                     FROM pgtimewarp.table_rows($1::int, $2::pg_lsn, $3::pg_lsn, $4::jsonb, $5, $6::int, $7::bigint, NULL, $8::json) AS r`,
+            values: [...page, part],
           }
         : {
             name: 'pgtimewarp_table_rows_by',
@@ -278,6 +331,7 @@ interface TableAtRow {
   readonly columns: string;
   readonly pk_columns: readonly string[];
   readonly excluded_columns: readonly string[];
+  readonly archived_before: string | null;
   readonly generated: readonly string[];
   readonly types: string;
 }

@@ -4,6 +4,7 @@
  */
 import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
+import { askingIntervals, type ReadArchive } from './archived.ts';
 import { CHANGE_COLUMNS, type ChangeRow, changeTexts, type HistoryChange, toChange } from './changes.ts';
 import {
   continuation,
@@ -55,6 +56,8 @@ export interface TransactionsRequest {
   readonly only?: readonly TableName[] | null;
   readonly limit: number;
   readonly cursor?: string | null;
+  /** Gets what only the archive has; without it such a question is refused: ARCHIVED. */
+  readonly readArchive?: ReadArchive | undefined;
 }
 
 export interface TransactionSummary {
@@ -75,12 +78,22 @@ export interface TransactionsPage extends HistoryFrame {
   readonly transactions: readonly TransactionSummary[];
   /** null: nothing follows. */
   readonly next: HistoryCursor | null;
+  /** `archive` if the answer needed it; otherwise omitted. */
+  readonly tier?: 'archive';
 }
 
-/** Throws TimewarpError: NODE_UNKNOWN, TABLE_NOT_TRACKED, BAD_TIME, BAD_FLAGS (cursor), or a failure of the store. */
-export async function transactions(
+/**
+ * Throws TimewarpError: NODE_UNKNOWN, TABLE_NOT_TRACKED, BAD_TIME, BAD_FLAGS (cursor), ARCHIVED, what `readArchive` throws, or a failure
+ * of the store.
+ */
+export function transactions(store: Queryable, request: TransactionsRequest): Promise<TransactionsPage> {
+  return askingIntervals(store, request.readArchive, (archived) => readPage(store, request, archived));
+}
+
+async function readPage(
   store: Queryable,
   request: TransactionsRequest,
+  archived: string | null,
 ): Promise<TransactionsPage> {
   const { filter = {} } = request;
   const goesOn = continuation(request, ['number', 'time', 'lsn'], ['transactions', request.node, filter]);
@@ -91,7 +104,7 @@ export async function transactions(
               t.rows::text
          FROM pgtimewarp.node_frame($1, $2, $3, $4::timestamptz, $5::pg_lsn, $6::timestamptz, $7::pg_lsn, $13::jsonb) AS f
          LEFT JOIN pgtimewarp.node_transactions($1, $4::timestamptz, $5::pg_lsn, $6::timestamptz, $7::pg_lsn, $8::jsonb,
-                     $9::int, $10::timestamptz, $11::pg_lsn, $12::int, $14::bigint) WITH ORDINALITY AS t ON true
+                     $9::int, $10::timestamptz, $11::pg_lsn, $12::int, $14::bigint, $15::json) WITH ORDINALITY AS t ON true
         ORDER BY t.ordinality`,
       [
         ...intervalParameters({ ...goesOn, node: request.node, table: filter.table ?? null }),
@@ -100,6 +113,7 @@ export async function transactions(
         request.limit + 1,
         only,
         PAGE_BYTES,
+        archived,
       ],
     );
     const found = rows.filter((row): row is FrameRow & SummaryRow => row.lsn !== null);
@@ -113,6 +127,7 @@ export async function transactions(
         isCut && last !== undefined
           ? nextCursor(goesOn, frame.horizon, [last.lsn_space, last.ts, last.lsn])
           : null,
+      ...(archived === null ? {} : { tier: 'archive' }),
     };
   } catch (error) {
     throw fromHistoryError(error);
@@ -123,19 +138,28 @@ export interface TransactionPage extends HistoryFrame {
   readonly transaction: TransactionSummary;
   readonly changes: readonly HistoryChange[];
   readonly next: HistoryCursor | null;
+  readonly tier?: 'archive';
+}
+
+export interface TransactionRequest {
+  readonly node: string;
+  readonly transaction: TransactionSummary;
+  /** As of the list. */
+  readonly only?: readonly TableName[] | null;
+  readonly limit: number;
+  readonly cursor?: string | null;
+  readonly readArchive?: ReadArchive | undefined;
 }
 
 /** Every row that a transaction touched, table by table. */
-export async function transactionChanges(
+export function transactionChanges(store: Queryable, request: TransactionRequest): Promise<TransactionPage> {
+  return askingIntervals(store, request.readArchive, (archived) => readChanges(store, request, archived));
+}
+
+async function readChanges(
   store: Queryable,
-  request: {
-    readonly node: string;
-    readonly transaction: TransactionSummary;
-    /** As of the list. */
-    readonly only?: readonly TableName[] | null;
-    readonly limit: number;
-    readonly cursor?: string | null;
-  },
+  request: TransactionRequest,
+  archived: string | null,
 ): Promise<TransactionPage> {
   const { node, transaction, limit, cursor } = request;
   const { lsn, lsnSpace } = transaction;
@@ -148,13 +172,15 @@ export async function transactionChanges(
     const { rows } = await store.query<FrameRow & (ChangeRow | { readonly op: null })>(
       `SELECT ${FRAME_COLUMNS}, ${CHANGE_COLUMNS}
          FROM pgtimewarp.node_frame($1, NULL, NULL, $9::timestamptz, NULL, $9::timestamptz, NULL, $10::jsonb) AS f
-         LEFT JOIN pgtimewarp.transaction_changes($1, $2::int, $3::pg_lsn, $4::int, $5::int, $6, $7::int, $8::bigint, $10::jsonb)
+         LEFT JOIN pgtimewarp.transaction_changes($1, $2::int, $3::pg_lsn, $4::int, $5::int, $6, $7::int, $8::bigint, $10::jsonb, NULL,
+                     $11::json)
                      WITH ORDINALITY AS c ON true
          LEFT JOIN pgtimewarp.relation_periods AS p ON p.relation_id = c.relation_id
         ORDER BY c.ordinality`,
       [
         ...[node, lsnSpace, lsn, ...goesOn.after, limit + 1, PAGE_BYTES, transaction.ts],
         onlyText(request.only),
+        archived,
       ],
     );
     const found = rows.filter((row): row is FrameRow & ChangeRow => row.op !== null);
@@ -166,6 +192,7 @@ export async function transactionChanges(
       changes: page.map(toChange),
       next:
         isCut && last !== undefined ? nextCursor(goesOn, null, [last.relation_id, last.seq, last.pk]) : null,
+      ...(archived === null ? {} : { tier: 'archive' }),
     };
   } catch (error) {
     throw fromHistoryError(error);

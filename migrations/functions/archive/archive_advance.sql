@@ -2,6 +2,7 @@
 -- A range may end later than the last verified unit, if it has no change in between: a unit ends with a commit.
 -- Returns whether it moved. From the commit on, questions about what lies before it are answered from the archive; the ranges are dropped
 -- later, as by retention (retention_new_table()). While a baseline or a repair may still write rows that belong there, it stays.
+-- The first time it also notes what table_at() and table_frame() ask of the changes that came while the baseline was read.
 CREATE OR REPLACE FUNCTION pgtimewarp.archive_advance(p_relation_id int) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -10,6 +11,7 @@ DECLARE
   upto pg_lsn;
   further pg_lsn;
   has_changes boolean;
+  meanwhile record;
 BEGIN
   SELECT q.* INTO p
     FROM pgtimewarp.relation_periods AS q
@@ -35,8 +37,21 @@ BEGIN
   IF upto IS NULL THEN
     RETURN false;
   END IF;
-  INSERT INTO pgtimewarp.archive_cutoffs AS a (relation_id, before_lsn, before_ts, upto_lsn, cutoff_xid)
-  SELECT p_relation_id, least(verified, upto), greatest(m.ts, p.tracked_from_ts), upto, pg_current_xact_id()
+  IF NOT EXISTS (SELECT FROM pgtimewarp.archive_cutoffs AS a WHERE a.relation_id = p_relation_id) THEN
+    EXECUTE format(
+      'SELECT count(*) > 0 AS has_changed, array_agg(r.valid_from_lsn ORDER BY r.valid_from_lsn) FILTER (
+                WHERE NOT EXISTS (SELECT FROM pgtimewarp.row_changes AS c
+                                   WHERE c.relation_id = %1$s AND c.pk = r.pk
+                                     AND (c.valid_from_lsn, c.seq) < (r.valid_from_lsn, r.seq))) AS unread_lsns
+         FROM pgtimewarp.row_changes AS r
+        WHERE r.relation_id = %1$s AND r.valid_from_lsn > $1 AND r.valid_from_lsn <= $2 AND r.op IN (''U'', ''D'')', p_relation_id)
+      INTO meanwhile USING p.tracked_from_lsn, p.baseline_lsn;
+  ELSE
+    SELECT a.has_changed, a.unread_lsns INTO meanwhile FROM pgtimewarp.archive_cutoffs AS a WHERE a.relation_id = p_relation_id;
+  END IF;
+  INSERT INTO pgtimewarp.archive_cutoffs AS a (relation_id, before_lsn, before_ts, upto_lsn, cutoff_xid, has_changed, unread_lsns)
+  SELECT p_relation_id, least(verified, upto), greatest(m.ts, p.tracked_from_ts), upto, pg_current_xact_id(),
+         meanwhile.has_changed, coalesce(meanwhile.unread_lsns, '{}')
     FROM pgtimewarp.commit_at_lsn(p.node_id, p.lsn_space, least(verified, upto) - 1) AS m
   ON CONFLICT ON CONSTRAINT archive_cutoffs_pkey DO UPDATE -- moved before
      SET before_lsn = excluded.before_lsn, before_ts = greatest(a.before_ts, excluded.before_ts), upto_lsn = excluded.upto_lsn,

@@ -3,9 +3,11 @@
 -- whose earlier row is not known, `before` and `changed` are NULL. Page by page: pass the key of the last row received; otherwise as
 -- period_changes(). `by` gives the keys that such a transaction changed, even if other transactions changed them too.
 -- {"written": true}: only keys that have versions in (from, to].
+-- If only the archive has the beginning, p_archived must have the versions of the keys after p_after_pk (archived_part()); the answer ends with
+-- the last key of this part. An interval of several periods is refused then: TW007.
 CREATE OR REPLACE FUNCTION pgtimewarp.net_changes(
   p_node_id text, p_schema text, p_table text, p_from_ts timestamptz, p_from_lsn pg_lsn, p_to_ts timestamptz, p_to_lsn pg_lsn,
-  p_filter jsonb, p_after_pk text, p_limit int, p_max_bytes bigint)
+  p_filter jsonb, p_after_pk text, p_limit int, p_max_bytes bigint, p_archived json DEFAULT NULL)
 RETURNS SETOF pgtimewarp.history_change
 LANGUAGE plpgsql STABLE ROWS 1000
 SET search_path = pg_catalog, pg_temp AS $$
@@ -34,14 +36,31 @@ DECLARE
   c record;
   given int := 0;
   bytes bigint := 0;
+  periods int := 0;
+  before pg_lsn;
+  part json;
+  source text; -- of the changes of a period
+  upto text;   -- the condition that the part has the key
 BEGIN
   PERFORM pgtimewarp.refuse_operations(p_filter, 'net changes', '{I,U,D}');
-  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
+  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, p_kind => NULL);
   PERFORM pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where', true);
   PERFORM pgtimewarp.changed_filter((ends.to_at).period, p_filter -> 'changed', true);
   FOR place IN
     SELECT d.* FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) AS d ORDER BY (d.period).relation_id
   LOOP
+    before := pgtimewarp.archived_before(place.period, place.lower_lsn);
+    IF before IS NOT NULL OR part IS NOT NULL THEN
+      IF periods > 0 OR (ends.to_at).period <> place.period THEN
+        PERFORM pgtimewarp.archived_part(NULL, place.period, coalesce(before, '0/0'), place.lower_lsn, place.upper_lsn);
+      END IF;
+      part := pgtimewarp.archived_part(
+        p_archived, place.period, before, place.lower_lsn, place.upper_lsn, 'versions', coalesce(p_after_pk, ''));
+      upto := ' AND r.pk <= ' || quote_literal(part -> 'keys' ->> 'upto');
+      chunk := 1000; -- a part of the archive has no index
+    END IF;
+    periods := periods + 1;
+    source := pgtimewarp.changes_source((place.period).relation_id, part);
     first := coalesce(first, place);
     last := place;
     is_emptied := false;
@@ -55,28 +74,28 @@ BEGIN
       touched := concat_ws(' UNION ALL ', touched, format(
         'SELECT ($1)[b.place] AS pk
            FROM pgtimewarp.rows_before(%1$s, %2$L, %3$L, $1, array_fill(%4$L::pg_lsn, ARRAY[cardinality($1)]),
-                                       array_fill(%5$s, ARRAY[cardinality($1)])) AS b
+                                       array_fill(%5$s, ARRAY[cardinality($1)]), p_part => %7$L) AS b
           WHERE b.is_there AND (%6$L::int IS NULL OR b.leaf_id = %6$L::int)', event.relation_id, (place.period).tracked_from_lsn,
-        place.through, event.lsn, event.seq, event.leaf_id));
+        place.through, event.lsn, event.seq, event.leaf_id, part));
     END LOOP;
     touched := concat_ws(' UNION ALL ', touched, format(
-      'SELECT r.pk FROM pgtimewarp.row_changes AS r
+      'SELECT r.pk FROM ' || replace(source, '%', '%%') || ' AS r
         WHERE r.relation_id = %s AND r.pk = ANY ($1) AND r.valid_from_lsn > %L AND r.valid_from_lsn <= %L
           AND pgtimewarp.context_matches((SELECT x.context FROM pgtimewarp.context_at(%L, %s, r.valid_from_lsn, r.seq, r.xid) AS x), $2)',
       (place.period).relation_id, place.lower_lsn, place.upper_lsn, p_node_id, (place.period).lsn_space));
     candidates := concat_ws(' UNION ', candidates, format(
-      '(SELECT DISTINCT r.pk FROM pgtimewarp.row_changes AS r
-         WHERE r.relation_id = %s AND r.pk > $1 AND r.valid_from_lsn > %L AND r.valid_from_lsn <= %L%s
-         ORDER BY r.pk LIMIT $2)', (place.period).relation_id, place.lower_lsn, place.upper_lsn,
+      '(SELECT DISTINCT r.pk FROM ' || replace(source, '%', '%%') || ' AS r
+         WHERE r.relation_id = %s AND r.pk > $1 AND r.valid_from_lsn > %L AND r.valid_from_lsn <= %L%s%s
+         ORDER BY r.pk LIMIT $2)', (place.period).relation_id, place.lower_lsn, place.upper_lsn, upto,
       CASE WHEN p_filter ? 'by' THEN format(
         ' AND pgtimewarp.context_matches((SELECT x.context FROM pgtimewarp.context_at(%L, %s, r.valid_from_lsn, r.seq, r.xid) AS x), $3)',
         p_node_id, (place.period).lsn_space) END),
       -- a TRUNCATE, or a gap between two periods, may have changed every row
       CASE WHEN coalesce(NOT p_filter ? 'written', true) AND (is_emptied OR coalesce(NOT p_filter ? 'by', true)
                 AND (place.starts_inside OR (ends.to_at).period <> place.period)) THEN format(
-        '(SELECT DISTINCT r.pk FROM pgtimewarp.row_changes AS r
-           WHERE r.relation_id = %s AND r.pk > $1 AND r.valid_from_lsn <= %L ORDER BY r.pk LIMIT $2)',
-        (place.period).relation_id, place.upper_lsn) END);
+        '(SELECT DISTINCT r.pk FROM ' || replace(source, '%', '%%') || ' AS r
+           WHERE r.relation_id = %s AND r.pk > $1 AND r.valid_from_lsn <= %L%s ORDER BY r.pk LIMIT $2)',
+        (place.period).relation_id, place.upper_lsn, upto) END);
   END LOOP;
   IF candidates IS NULL THEN
     RETURN;
@@ -102,11 +121,11 @@ BEGIN
         FROM pgtimewarp.rows_before((first.period).relation_id, (first.period).tracked_from_lsn, first.through, keys,
                array_fill(first.lower_lsn, ARRAY[cardinality(keys)]), array_fill(2147483647, ARRAY[cardinality(keys)]),
                (first.period).baseline_state = 'done'
-                 AND first.lower_lsn >= coalesce((first.period).unseen_unknown_before_lsn, (first.period).tracked_from_lsn)) AS b
+                 AND first.lower_lsn >= coalesce((first.period).unseen_unknown_before_lsn, (first.period).tracked_from_lsn), part) AS b
         JOIN pgtimewarp.rows_before((last.period).relation_id, (last.period).tracked_from_lsn, last.through, keys,
                array_fill(last.upper_lsn, ARRAY[cardinality(keys)]), array_fill(2147483647, ARRAY[cardinality(keys)]),
                (last.period).baseline_state = 'done'
-                 AND last.upper_lsn >= coalesce((last.period).unseen_unknown_before_lsn, (last.period).tracked_from_lsn)) AS a
+                 AND last.upper_lsn >= coalesce((last.period).unseen_unknown_before_lsn, (last.period).tracked_from_lsn), part) AS a
           ON a.place = b.place
         LEFT JOIN LATERAL (
              SELECT e.lsn, e.seq, e.ts, e.xid
@@ -154,11 +173,11 @@ BEGIN
     EXIT WHEN cardinality(keys) < chunk;
     at_pk := keys[cardinality(keys)];
     IF coalesce(NOT p_filter ? 'by', true) AND bytes + 2 * (bytes - chunk_bytes) <= p_max_bytes THEN -- `by` compares every key with touched_keys
-      chunk := least(chunk * 2, 65536);
+      chunk := least(chunk * 2, CASE WHEN part IS NULL THEN 65536 ELSE 1000 END);
     END IF;
   END LOOP;
 END $$;
 
-REVOKE ALL ON FUNCTION pgtimewarp.net_changes(text, text, text, timestamptz, pg_lsn, timestamptz, pg_lsn, jsonb, text, int, bigint) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pgtimewarp.net_changes(text, text, text, timestamptz, pg_lsn, timestamptz, pg_lsn, jsonb, text, int, bigint)
+REVOKE ALL ON FUNCTION pgtimewarp.net_changes(text, text, text, timestamptz, pg_lsn, timestamptz, pg_lsn, jsonb, text, int, bigint, json) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.net_changes(text, text, text, timestamptz, pg_lsn, timestamptz, pg_lsn, jsonb, text, int, bigint, json)
    TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

@@ -8,17 +8,19 @@
 -- row before or after; `changed` an update that changed one of the columns, or may have changed it because its value is not known.
 -- {"bare": true} leaves the column `changed` of the answer empty, which costs as much as all the rest, and does not go with a filter on
 -- `changed`. {"chunk": n}: the caller knows that so many rows fit into the page. {"rewritten": [relation id]}: in these tables only those
--- rows of a TRUNCATE whose keys have versions at or after it.
+-- rows of a TRUNCATE whose keys have versions at or after it. p_part: what the archive has of this interval (archived_part()).
 -- The history is read in slices of commits, small ones first: the cost of a page depends on what lies before its end, not on the interval.
 CREATE OR REPLACE FUNCTION pgtimewarp.period_changes(
   p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb,
-  p_after pgtimewarp.history_change, p_limit int, p_max_bytes bigint)
+  p_after pgtimewarp.history_change, p_limit int, p_max_bytes bigint, p_part json DEFAULT NULL)
 RETURNS SETOF pgtimewarp.history_change
 LANGUAGE plpgsql STABLE ROWS 1000 AS $$
 #variable_conflict use_column
 DECLARE
   -- grows, because each one reads all changes of a large commit again
-  chunk int := least(greatest(500, (p_filter ->> 'chunk')::int), greatest(p_limit, 50), 65536);
+  chunk int := least(greatest(500, (p_filter ->> 'chunk')::int), greatest(p_limit, 50), CASE WHEN p_part IS NULL THEN 65536 ELSE 1000 END);
+  -- a part of the archive has no index
+  largest CONSTANT int := CASE WHEN p_part IS NULL THEN 65536 ELSE 1000 END;
   chunk_bytes bigint;
   relation int := p_period.relation_id;
   filters pgtimewarp.row_filter[] := pgtimewarp.row_filters(p_period, p_filter -> 'where', false);
@@ -67,7 +69,7 @@ BEGIN
       FOR c IN EXECUTE format(
         'WITH page AS MATERIALIZED (
            SELECT r.*, row_number() OVER (ORDER BY r.valid_from_lsn, r.seq, r.pk) AS place
-             FROM (SELECT r.* FROM pgtimewarp.row_changes AS r
+             FROM (SELECT r.* FROM %4$s AS r
                     WHERE r.relation_id = %1$s AND r.valid_from_lsn >= $1 AND r.valid_from_lsn <= $4
                       AND ((r.valid_from_lsn, r.seq) > ($1, $2) OR (r.valid_from_lsn, r.seq) = ($1, $2) AND r.pk > $3)
                       AND (r.valid_from_lsn, r.seq) < ($5, $6) AND (r.op <> ''S'' OR r.valid_from_lsn > $7)%3$s
@@ -77,11 +79,11 @@ BEGIN
            FROM page AS p
            LEFT JOIN pgtimewarp.rows_before(%1$s, $7, $8, (SELECT array_agg(k.pk ORDER BY k.place) FROM page AS k),
                   (SELECT array_agg(k.valid_from_lsn ORDER BY k.place) FROM page AS k),
-                  (SELECT array_agg(k.seq ORDER BY k.place) FROM page AS k)) AS b ON b.place = p.place
+                  (SELECT array_agg(k.seq ORDER BY k.place) FROM page AS k), p_part => $12) AS b ON b.place = p.place
            LEFT JOIN LATERAL pgtimewarp.context_at($9, $10, p.valid_from_lsn, p.seq, p.xid) AS x ON true
-          ORDER BY p.place', relation, chunk, by_hash)
+          ORDER BY p.place', relation, chunk, by_hash, pgtimewarp.changes_source(relation, p_part))
         USING at_lsn, at_seq, at_pk, slice_lsn, end_lsn, end_seq, p_period.tracked_from_lsn, p_through, p_period.node_id,
-              p_period.lsn_space, pgtimewarp.context_hashes(said)
+              p_period.lsn_space, pgtimewarp.context_hashes(said), p_part
       LOOP
         found_rows := found_rows + 1;
         at_lsn := c.valid_from_lsn; at_seq := c.seq; at_pk := c.pk;
@@ -116,7 +118,7 @@ BEGIN
           at_lsn := slice_lsn; at_seq := 2147483647; at_pk := NULL;
         END IF;
       ELSIF bytes + 2 * (bytes - chunk_bytes) <= p_max_bytes THEN
-        chunk := least(chunk * 2, 65536);
+        chunk := least(chunk * 2, largest);
       END IF;
     END LOOP;
     EXIT WHEN event.lsn IS NULL;
@@ -131,7 +133,8 @@ BEGIN
     END IF;
     WHILE found_rows = chunk LOOP
       found_rows := 0;
-      FOR c IN SELECT t.* FROM pgtimewarp.truncated_rows(p_period, event, p_through, at_pk, chunk, is_rewritten) AS t LOOP
+      FOR c IN SELECT t.* FROM pgtimewarp.truncated_rows(
+                 p_period, event, p_through, at_pk, chunk, is_rewritten, CASE WHEN event.lsn < (p_part ->> 'before')::pg_lsn THEN p_part END) AS t LOOP
         found_rows := found_rows + 1;
         at_pk := c.pk;
         CONTINUE WHEN c.is_there IS NOT TRUE OR filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.json_nulls, c.incomplete, c.written_lsn, filters);
@@ -152,6 +155,6 @@ BEGIN
   END LOOP;
 END $$;
 
-REVOKE ALL ON FUNCTION pgtimewarp.period_changes(pgtimewarp.relation_periods, pg_lsn, pg_lsn, pg_lsn, jsonb, pgtimewarp.history_change, int, bigint) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pgtimewarp.period_changes(pgtimewarp.relation_periods, pg_lsn, pg_lsn, pg_lsn, jsonb, pgtimewarp.history_change, int, bigint)
+REVOKE ALL ON FUNCTION pgtimewarp.period_changes(pgtimewarp.relation_periods, pg_lsn, pg_lsn, pg_lsn, jsonb, pgtimewarp.history_change, int, bigint, json) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.period_changes(pgtimewarp.relation_periods, pg_lsn, pg_lsn, pg_lsn, jsonb, pgtimewarp.history_change, int, bigint, json)
    TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

@@ -1,6 +1,6 @@
 -- The frame of an answer about all rows of a table: window_frame(), and the beginning of each period, in which not every row is known.
 -- That is while the baseline is read (baseline_pending), as long as there is none (before_tracking), and between the start of
--- tracking and the last reading if rows were changed or removed before they were read (before_tracking).
+-- tracking and the last reading if rows were changed or removed before they were read (before_tracking). It needs nothing of the archive.
 CREATE OR REPLACE FUNCTION pgtimewarp.table_frame(
   p_node_id text, p_schema text, p_table text, p_from_ts timestamptz, p_from_lsn pg_lsn, p_to_ts timestamptz, p_to_lsn pg_lsn)
 RETURNS TABLE (from_ts timestamptz, to_ts timestamptz, horizon_lsn pg_lsn, horizon_ts timestamptz, unknown json, final boolean)
@@ -17,7 +17,7 @@ DECLARE
   is_changed boolean;
   read_ts timestamptz;
 BEGIN
-  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
+  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, p_kind => NULL);
   FOR place IN
     SELECT d.* FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) AS d
   LOOP
@@ -28,10 +28,13 @@ BEGIN
     ELSIF period.baseline_state <> 'done' THEN
       reason := 'before_tracking';
     ELSIF period.baseline_lsn > period.tracked_from_lsn THEN
-      EXECUTE format(
-        'SELECT EXISTS (SELECT FROM pgtimewarp.row_changes AS r
-                         WHERE r.relation_id = %s AND r.valid_from_lsn > $1 AND r.valid_from_lsn <= $2 AND r.op IN (''U'', ''D''))',
-        period.relation_id) INTO is_changed USING period.tracked_from_lsn, period.baseline_lsn;
+      is_changed := (SELECT a.has_changed FROM pgtimewarp.archive_cutoffs AS a WHERE a.relation_id = period.relation_id);
+      IF is_changed IS NULL THEN
+        EXECUTE format(
+          'SELECT EXISTS (SELECT FROM pgtimewarp.row_changes AS r
+                           WHERE r.relation_id = %s AND r.valid_from_lsn > $1 AND r.valid_from_lsn <= $2 AND r.op IN (''U'', ''D''))',
+          period.relation_id) INTO is_changed USING period.tracked_from_lsn, period.baseline_lsn;
+      END IF;
       IF is_changed OR period.unseen_unknown_before_lsn IS NOT NULL THEN
         reason := 'before_tracking';
         read_ts := greatest(

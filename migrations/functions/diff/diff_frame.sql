@@ -47,7 +47,7 @@ BEGIN
   END LOOP;
   RETURN QUERY
     SELECT f.*, any_part FROM pgtimewarp.window_frame(
-      p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, holes, settled, p_archived) AS f;
+      p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, holes, settled) AS f;
 END $$;
 
 REVOKE ALL ON FUNCTION pgtimewarp.diff_frame(text, text, text, jsonb, timestamptz, pg_lsn, timestamptz, pg_lsn, json) FROM PUBLIC;

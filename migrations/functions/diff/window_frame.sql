@@ -1,9 +1,9 @@
 -- What frames an answer about an interval of a table: its ends as times, the horizon, the intervals inside of which changes may be
 -- missing ([{"from", "to", "reason"}]), and whether all of it is final: then the position of its end is (see position_at()), and
--- so is what the caller adds: p_holes, which concern only what it asks about, and p_settled, whether that stays so.
+-- so is what the caller adds: p_holes, which concern only what it asks about, and p_settled, whether that stays so. It reads no changes.
 CREATE OR REPLACE FUNCTION pgtimewarp.window_frame(
   p_node_id text, p_schema text, p_table text, p_from_ts timestamptz, p_from_lsn pg_lsn, p_to_ts timestamptz, p_to_lsn pg_lsn,
-  p_holes pgtimewarp.hole[], p_settled boolean, p_archived json DEFAULT NULL)
+  p_holes pgtimewarp.hole[], p_settled boolean)
 RETURNS TABLE (from_ts timestamptz, to_ts timestamptz, horizon_lsn pg_lsn, horizon_ts timestamptz, unknown json, final boolean)
 LANGUAGE plpgsql STABLE ROWS 1
 SET search_path = pg_catalog, pg_temp AS $$
@@ -19,7 +19,7 @@ DECLARE
   asked tstzrange;
   holes pgtimewarp.hole[] := p_holes;
 BEGIN
-  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, p_archived);
+  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, p_kind => NULL);
   from_at := ends.from_at; to_at := ends.to_at;
   horizon_lsn := to_at.horizon_lsn; horizon_ts := to_at.horizon_ts;
   SELECT min(p.tracked_from_ts) INTO first_ts FROM pgtimewarp.relation_periods p
@@ -73,6 +73,6 @@ BEGIN
   RETURN NEXT;
 END $$;
 
-REVOKE ALL ON FUNCTION pgtimewarp.window_frame(text, text, text, timestamptz, pg_lsn, timestamptz, pg_lsn, pgtimewarp.hole[], boolean, json) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pgtimewarp.window_frame(text, text, text, timestamptz, pg_lsn, timestamptz, pg_lsn, pgtimewarp.hole[], boolean, json)
+REVOKE ALL ON FUNCTION pgtimewarp.window_frame(text, text, text, timestamptz, pg_lsn, timestamptz, pg_lsn, pgtimewarp.hole[], boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.window_frame(text, text, text, timestamptz, pg_lsn, timestamptz, pg_lsn, pgtimewarp.hole[], boolean)
    TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

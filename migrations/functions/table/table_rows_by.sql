@@ -1,6 +1,6 @@
 -- The rows of table_rows() in the order of columns (see sort_place()), then of keys: those after the row with the key p_after. Rows whose
 -- place is not known come first: they are unknown (is_there NULL), or lack the values of these columns (`incomplete`). In the order of
--- columns of the key an unknown row has its place.
+-- columns of the key an unknown row has its place. Raises TW007 if only the archive has the position.
 --
 -- No index has this order, so a page reads the whole table, in chunks, and keeps the keys of its first rows: time grows with the
 -- table, memory does not. The order of a key that is one whole number is found by look-ups, see keys_by_number().
@@ -30,6 +30,7 @@ DECLARE
   given int := 0;
   bytes bigint := 0;
 BEGIN
+  PERFORM pgtimewarp.refuse_archived(p_relation_id, p_lsn);
   FOR place_of IN 1..cardinality(p_order) LOOP
     filters := filters || pgtimewarp.row_filters(period, jsonb_build_object(p_order[place_of], NULL), true);
     names := names || (filters[place_of]).names;

@@ -7,9 +7,11 @@
 -- {"lsn": position}: this one; {"only": [{"schema", "table"}]}: only these tables, see is_one_of(). Then `context` is the last that a
 -- change of such a table carries, and `by` asks about such contexts. `tables` and `rows` count everything that the commit did (to these
 -- tables), even with a filter. A TRUNCATE of a partitioned table counts once for each partition, because the log contains it once for each.
+-- p_archived: the counts that are in the archive, see archived_part().
 CREATE OR REPLACE FUNCTION pgtimewarp.node_transactions(
   p_node_id text, p_from_ts timestamptz, p_from_lsn pg_lsn, p_to_ts timestamptz, p_to_lsn pg_lsn, p_filter jsonb,
-  p_after_space int, p_after_ts timestamptz, p_after_lsn pg_lsn, p_limit int, p_max_bytes bigint DEFAULT NULL)
+  p_after_space int, p_after_ts timestamptz, p_after_lsn pg_lsn, p_limit int, p_max_bytes bigint DEFAULT NULL,
+  p_archived json DEFAULT NULL)
 RETURNS TABLE (lsn_space int, lsn pg_lsn, ts timestamptz, xid bigint, context json, tables json, rows bigint)
 LANGUAGE plpgsql STABLE ROWS 100
 SET search_path = pg_catalog, pg_temp AS $$
@@ -71,7 +73,7 @@ BEGIN
                       WHERE s.node_id = p_node_id AND s.lsn_space = u.lsn_space AND s.lsn = u.lsn
                         AND (relations IS NULL OR s.relation_ids && relations)
                       ORDER BY s.seq DESC LIMIT 1) AS context) AS x
-        JOIN pgtimewarp.commit_tables(p_node_id, c.spaces, c.lsns, p_filter) AS d ON d.lsn_space = u.lsn_space AND d.lsn = u.lsn
+        JOIN pgtimewarp.commit_tables(p_node_id, c.spaces, c.lsns, p_filter, p_archived) AS d ON d.lsn_space = u.lsn_space AND d.lsn = u.lsn
        WHERE relations IS NULL OR NOT p_filter ? 'by' OR EXISTS (
              SELECT FROM pgtimewarp.transaction_contexts AS s
               WHERE s.node_id = p_node_id AND s.lsn_space = u.lsn_space AND s.lsn = u.lsn AND s.relation_ids && relations
@@ -91,6 +93,6 @@ BEGIN
   END LOOP;
 END $$;
 
-REVOKE ALL ON FUNCTION pgtimewarp.node_transactions(text, timestamptz, pg_lsn, timestamptz, pg_lsn, jsonb, int, timestamptz, pg_lsn, int, bigint) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pgtimewarp.node_transactions(text, timestamptz, pg_lsn, timestamptz, pg_lsn, jsonb, int, timestamptz, pg_lsn, int, bigint)
+REVOKE ALL ON FUNCTION pgtimewarp.node_transactions(text, timestamptz, pg_lsn, timestamptz, pg_lsn, jsonb, int, timestamptz, pg_lsn, int, bigint, json) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.node_transactions(text, timestamptz, pg_lsn, timestamptz, pg_lsn, jsonb, int, timestamptz, pg_lsn, int, bigint, json)
    TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

@@ -2,12 +2,17 @@
  * What a node answers before its archived history is dropped it answers after that, from real sources: the command line and HTTP, keys that
  * moved, values of all kinds, partitions that were truncated. Damage is never "absent", and a run that is killed while it drops loses nothing.
  */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { archiveRun } from '../../../core/archive/archive-run.ts';
 import { parseS3Url } from '../../../core/archive/object-store.ts';
+import type { Limits } from '../../../core/archive/ranges.ts';
 import { archiveReader } from '../../../core/archive/read-archived.ts';
+import { TimewarpError } from '../../../core/errors/timewarp-error.ts';
 import { rebaseline } from '../../../core/rebaseline.ts';
 import type { Plugin } from '../../../core/types/plugin.ts';
 import { createApp } from '../../../http/app.ts';
@@ -97,11 +102,6 @@ describeNeeding(archiveTools(), 'archived history that is dropped', () => {
     );
     const { lsn } = truncates[0]!;
     for (const refused of [
-      ['asof', 'things', '--all', '--at', at],
-      ['changes', 'things', '--from', at],
-      ['find', 'things', '--where', 'k=a', '--at', at],
-      ['transactions'],
-      ['transaction', lsn],
       ['restore', 'things', '--at', at, '--all'],
       ['restore', '--transaction', lsn],
     ])
@@ -112,13 +112,13 @@ describeNeeding(archiveTools(), 'archived history that is dropped', () => {
     const table = `tables/public.things`;
     for (const path of [
       `${table}/asof?pk=a&at=${at}`, // without a reader
-      `${table}/rows?at=${at}`,
+      `${table}/rows?at=${at}`, // likewise
       `${table}/rows?at=${at}&order=n&descending=true`,
       `${table}/rows?at=${at}&order=k`,
-      `${table}/changes?from=${at}`,
-      `${table}/changes?net=true&from=${at}`,
-      `${table}/find?where.k=a&at=${at}`,
-      `${table}/find?where.k=a&from=${at}`,
+      `${table}/changes?from=${at}`, // likewise
+      `${table}/changes?net=true&from=${at}`, // likewise
+      `${table}/find?where.k=a&at=${at}`, // likewise
+      `${table}/find?where.k=a&from=${at}`, // likewise
       'transactions',
       `transactions/${lsn.replace('/', '-')}`,
       `activity?from=${at}&to=${instants.at(-1)}`,
@@ -142,6 +142,101 @@ describeNeeding(archiveTools(), 'archived history that is dropped', () => {
     expect(verified).toBe(0);
   }, 300_000);
 
+  test.each<Plugin>(['pgoutput', 'wal2json'])(
+    'whole tables by the command line, before and after: %s',
+    async (plugin) => {
+      await using node = await archivedNode(plugin, PLAIN);
+      const instants = await node.write();
+      const folder = await mkdtemp(join(tmpdir(), 'pgtimewarp-'));
+      const answers = async (name: string): Promise<string[]> => {
+        const texts: string[] = [];
+        for (const [number, at] of instants.entries()) {
+          const all = ['asof', 'things', '--all', '--at', at];
+          for (const form of [
+            ['--format', 'csv'],
+            ['--format', 'ndjson'],
+            ['--json'],
+            ['--where', 'k=a', '--json'],
+          ]) {
+            const text = await runCommand([...all, ...form], node).then(
+              ({ stdout }) => stdout,
+              describeError,
+            );
+            texts.push(text.replace(/"horizon":\{[^}]*\}/g, ''));
+          }
+          const to = join(folder, `${name}-${number}`);
+          const file = join(to, 'public.things.csv');
+          const exported = runCommand(['export', '--at', at, '--to', to], node);
+          texts.push(await exported.then(() => readFile(file, 'utf8'), describeError));
+        }
+        return texts;
+      };
+      try {
+        const before = await answers('before');
+        await drop(node);
+        const after = await answers('after');
+        expect(after.map((text) => text.replaceAll(',"tier":"archive"', ''))).toEqual(before);
+        expect(after.filter((text) => text.includes('"tier":"archive"')).length).toBeGreaterThan(5);
+        const isLarge = before.some((text) => text.split('\n').length > 2500);
+        expect(isLarge).toBe(plugin === 'pgoutput'); // of the other, rows of that time are not known
+        const all = ['asof', 'things', '--all', '--unknown', 'skip', '--at', instants[2]!];
+        const { stdout } = await runCommand(all, node);
+        expect(stdout).toContain('from the archive');
+      } finally {
+        await rm(folder, { recursive: true });
+      }
+    },
+    300_000,
+  );
+
+  test('what a question may cost: pages end earlier, and intervals are refused', async () => {
+    await using node = await archivedNode('pgoutput', {
+      tables: 'CREATE TABLE things (k int PRIMARY KEY, n int)',
+      steps: [
+        'INSERT INTO things SELECT n, n FROM generate_series(1, 9000) AS n',
+        'UPDATE things SET n = -n WHERE k > 7000',
+        'UPDATE things SET n = 0 WHERE k = 4711',
+        'DELETE FROM things WHERE k % 3 = 0',
+      ],
+    });
+    const instants = await node.write();
+    const at = instants[3]!;
+    const all = async (
+      path: string,
+      limits?: Limits,
+    ): Promise<{ rows: unknown[]; pages: number; empty: number }> => {
+      const reader = archiveReader(() => openTestArchive().objects, limits);
+      const app = createApp({ withStore: (ask) => ask(node.store), report: () => {}, readArchive: reader });
+      const found = { rows: [] as unknown[], pages: 0, empty: 0 };
+      for (let cursor = ''; ; found.pages += 1) {
+        const response = await app.request(`/v1/nodes/${node.node}/tables/public.things/${path}${cursor}`);
+        const page = (await response.json()) as { rows: unknown[]; next: string | null; type?: string };
+        if (response.status !== 200) throw new Error(page.type);
+        found.rows.push(...page.rows);
+        if (page.rows.length === 0) found.empty += 1;
+        if (page.next === null) return found;
+        cursor = `&cursor=${encodeURIComponent(page.next)}`;
+      }
+    };
+    const [whole, one] = [`rows?at=${at}`, `rows?at=${at}&where.n=0`];
+    const before = [await all(whole), await all(one)];
+    await drop(node);
+    expect(await all(whole)).toMatchObject({ rows: before[0]!.rows });
+    expect(await all(one)).toMatchObject({ rows: before[1]!.rows, pages: 0 });
+    const small = { requests: 60, bytes: 400_000, gap: 0 };
+    expect(await all(whole, small)).toMatchObject({ rows: before[0]!.rows });
+    const found = await all(one, small);
+    expect(found.rows).toEqual(before[1]!.rows);
+    expect(found.rows).toHaveLength(1);
+    expect(found.empty).toBeGreaterThan(0);
+    await expect(all(whole, { ...small, bytes: 1000 })).rejects.toThrow('ARCHIVE_TOO_MUCH');
+    const changes = (from: string, to: string) =>
+      runCommand(['changes', 'things', '--from', from, '--to', to, '--json'], node);
+    await expect(changes(instants[0]!, instants[2]!)).rejects.toMatchObject({ code: 'ARCHIVE_TOO_MUCH' });
+    const { stdout } = await changes(instants[1]!, instants[2]!);
+    expect((JSON.parse(stdout) as { changes: unknown[] }).changes).toHaveLength(2000);
+  }, 300_000);
+
   test('a file that is gone or another makes the answer unknown, never absent', async () => {
     await using node = await archivedNode('pgoutput', PLAIN);
     const instants = await node.write();
@@ -156,7 +251,9 @@ describeNeeding(archiveTools(), 'archived history that is dropped', () => {
       );
       return { code, ...(JSON.parse(stdout) as object) };
     };
+    const all = ['asof', 'things', '--all', '--at', instants[2]!, '--json'];
     expect(await ask()).toMatchObject({ code: 0, status: 'found' });
+    expect((await runCommand(all, node)).code).toBe(0);
     const { client } = openTestArchive().objects;
     for (const { path } of rows) {
       const { bucket, key } = parseS3Url(path);
@@ -164,16 +261,19 @@ describeNeeding(archiveTools(), 'archived history that is dropped', () => {
     }
     const damaged = { code: 4, status: 'unknown', reason: 'archive_damaged', final: false, row: null };
     expect(await ask()).toMatchObject(damaged);
+    await expect(runCommand(all, node)).rejects.toMatchObject({ code: 'ARCHIVE_DAMAGED' });
     for (const { path } of rows) {
       const { bucket, key } = parseS3Url(path);
       await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }));
     }
     expect(await ask()).toMatchObject(damaged);
+    await expect(runCommand(all, node)).rejects.toMatchObject({ code: 'ARCHIVE_DAMAGED' });
     await expect(runCommand(['diff', 'things', '--pk', 'a', '--json'], node)).rejects.toMatchObject({
       code: 'ARCHIVE_DAMAGED',
     });
     await node.store.query('DELETE FROM pgtimewarp.archive_files');
     expect(await ask()).toMatchObject(damaged);
+    await expect(runCommand(all, node)).rejects.toMatchObject({ code: 'ARCHIVE_DAMAGED' });
   }, 300_000);
 
   test('what a repair has read is archived after the units that were there before, and dropped like all else', async () => {
@@ -275,6 +375,40 @@ describeNeeding(archiveTools(), 'archived history that is dropped', () => {
         headers: { 'content-type': 'application/json' },
         body,
       });
+    for (const at of instants) {
+      for (const query of [`at=${at}`, `at=${at}&limit=700`, `at=${at}&where.k=${keys[4]}`])
+        await askPages(query);
+      await ask(`rows?at=${at}`, { headers: { accept: 'application/x-ndjson' } });
+    }
+    for (const at of instants)
+      for (const key of keys.slice(3, 7)) {
+        await ask(`find?at=${at}&where.k=${encodeURIComponent(key)}`);
+        await ask(`find?from=${at}&to=${instants.at(-1)}&limit=2&where.k=${encodeURIComponent(key)}`);
+      }
+    for (const [index, from] of instants.entries())
+      for (const to of instants.slice(index + 1, index + 3)) {
+        for (const query of ['limit=1000', 'limit=7', 'net=true', 'net=true&limit=7', `where.k=${keys[4]}`])
+          await ask(`changes?from=${from}&to=${to}&${query}`);
+        await ask(`../../transactions?from=${from}&to=${to}`);
+      }
+    const { rows: commits } = await node.store.query<{ lsn: string }>(
+      `SELECT m.lsn::text FROM pgtimewarp.lsn_time_map AS m WHERE m.node_id = $1 AND m.xid IS NOT NULL ORDER BY m.lsn`,
+      [node.node],
+    );
+    for (const { lsn } of commits) await ask(`../../transactions/${lsn.replace('/', '-')}?limit=1000`);
     return texts;
+
+    async function askPages(query: string): Promise<void> {
+      for (let next: string | null = ''; next !== null; ) {
+        const cursor: string = next === '' ? '' : `&cursor=${encodeURIComponent(next)}`;
+        await ask(`rows?${query}${cursor}`);
+        next = /"next":"([^"]*)"\}$/.exec(texts.at(-1)!)?.[1] ?? null;
+      }
+    }
   }
 });
+
+function describeError(error: unknown): string {
+  if (error instanceof TimewarpError) return error.message;
+  throw error;
+}

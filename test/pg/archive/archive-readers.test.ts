@@ -6,17 +6,18 @@ import { type TestDatabases, testDatabases } from '../../support/test-databases.
 
 /** Functions and views that do not refuse by themselves. */
 const FUNCTIONS: Readonly<Record<string, string>> = {
-  find_in_period: 'find_rows() asks diff_positions() or position_at()',
-  keys_by_number: 'as table_rows()',
-  net_changes: 'it asks diff_positions()',
+  find_in_period: 'find_rows() asks archived_part()',
+  keys_by_number: 'table_rows_by() asks refuse_archived()',
   past_rows: 'answer_past() asks position_at()',
-  period_changes: 'table_changes() asks diff_positions(), transaction_changes() refuse_archived()',
+  period_changes: 'table_changes() and transaction_changes() ask archived_part()',
   rows_at:
-    'as table_rows(); repairs and baselines ask for the end of the history, retention builds the lowest range',
+    'table_rows() asks archived_part(); repairs and baselines ask for the end of the history, retention builds the lowest range',
   rows_before:
-    'net_changes() and period_changes() ask about places after the beginning of an interval that is not refused',
-  table_frame: 'it asks diff_positions()',
+    'net_changes() and period_changes() pass what they got of the archive; past_rows() asks about an instant that is not refused',
+  table_frame: 'as table_at()',
+  table_at: 'before the cutoff it takes what archive_advance() counted',
   truncated_rows: 'as period_changes()',
+  version_at: 'its callers ask archived_part()',
   with_names: 'it looks for when a row of an answer was read, and without the row takes its commit',
   ...{
     archive_advance: 'it looks whether a range has changes',
@@ -55,7 +56,7 @@ test('functions and views of the store', async () => {
               WHERE p.pronamespace = 'pgtimewarp'::regnamespace
               UNION ALL
              SELECT v.viewname::text, v.definition FROM pg_catalog.pg_views AS v WHERE v.schemaname = 'pgtimewarp') AS d
-      WHERE d.body ~ '\\mrow_changes\\M' AND d.body !~ '\\m(refuse_archived|archived_part)\\M'
+      WHERE d.body ~ '\\m(row_changes|changes_source)\\M' AND d.body !~ '\\m(refuse_archived|archived_part)\\M'
       ORDER BY d.name`,
   );
   expect(rows.map(({ name }) => name)).toEqual(Object.keys(FUNCTIONS).toSorted());

@@ -61,8 +61,8 @@ async function ask(
       ...{ at: parseInstant(at), where, limit, cursor },
     });
     rows.push(...page.rows.map((row) => String(row.cells[0]).replaceAll('"', '')));
-    if (!page.isCut) return rows;
-    cursor = page.cursorAfter(page.rows.at(-1)!);
+    if (page.next === null) return rows;
+    cursor = page.cursorAfter(page.next);
   }
 }
 
@@ -303,7 +303,7 @@ describe('the order of a column', () => {
     );
     const asked = { node: h.node, table: { schema: 'public', name: 't' }, at: null, limit: 1 };
     const first = await askTablePage(h.store, { ...asked, order: up('v'), cursor: null });
-    const cursor = first.cursorAfter(first.rows[0]!);
+    const cursor = first.cursorAfter(first.rows[0]!.key);
     await h.change(t, 110, 'D', '2');
     await h.moveHorizon(120);
     const second = await askTablePage(h.store, { ...asked, order: up('v'), cursor });
