@@ -179,6 +179,16 @@ describeNeeding(archiveTools(), 'the HTTP function with an archive', () => {
     expect(proxy.muted()).toBe(1);
   }, 120_000);
 
+  test('connections that were forgotten while the environment slept are not used', async () => {
+    await using proxy = await muteProxy(seaweed.s3Url, 'never sent');
+    await using api = await startApi({ AWS_ENDPOINT_URL_S3: proxy.url });
+    expect(await ask(api, archivedPath()), api.output()).toMatchObject({ statusCode: 200 });
+    proxy.forget();
+    await sleep(5_500);
+    // in less time than it takes until a silent connection counts as lost
+    expect(await ask(api, archivedPath(), 8_500), api.output()).toMatchObject({ statusCode: 200 });
+  }, 120_000);
+
   test('a bucket that does not answer is an error in time, and the environment goes on', async () => {
     await using proxy = await muteProxy(seaweed.s3Url, '.parquet', 1);
     await using api = await startApi({ AWS_ENDPOINT_URL_S3: proxy.url });
