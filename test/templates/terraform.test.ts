@@ -147,7 +147,7 @@ describeNeeding(
             each.ComparisonOperator,
             each.TreatMissingData,
           ])
-          .filter(([said]) => !/^(The HTTP API|One answer)/.test(String(said))); // they are resources of their own
+          .filter(([said]) => !/^(The HTTP API|One answer|The history of a node)/.test(String(said))); // they are resources of their own
         const ours = alarms.map((each) => [
           each.text,
           each.threshold,
