@@ -112,8 +112,21 @@ locals {
     }
   ]...)
 
+  archive_alarms = var.archive == null ? {} : {
+    archive-fails = {
+      metric    = "NodesNotArchived", period = 60 * var.archive.every_minutes
+      text      = "Three runs of the archive in a row failed, or found a node busy, or none reports: the log of the archiver names the cause."
+      threshold = 1, operator = "GreaterThanOrEqualToThreshold", periods = 3, missing = "breaching"
+    }
+    archive-late = {
+      metric    = "WorstDueUnitAgeInSeconds", period = 60 * var.archive.every_minutes
+      text      = "History has been due to be archived for too long, and retention waits for it: the log of the archiver names the node."
+      threshold = var.alarms.archive_age_seconds, operator = "GreaterThanThreshold", periods = 1, missing = "ignore"
+    }
+  }
+
   function_alarms = merge(
-    { for name in ["poller", "doctor", "api"] : "throttles-${name}" => {
+    { for name in ["poller", "doctor", "api", "archiver"] : "throttles-${name}" => {
       metric    = "Throttles", function = name, period = 300, periods = 1
       text      = "Lambda refuses calls of the function ${name}: raise its concurrency or that of the account."
       threshold = 1, operator = "GreaterThanOrEqualToThreshold", missing = "notBreaching"
@@ -131,6 +144,24 @@ locals {
       }
     },
   )
+}
+
+resource "aws_cloudwatch_metric_alarm" "archive" {
+  for_each            = local.archive_alarms
+  alarm_name          = "${var.name}-${each.key}"
+  alarm_description   = each.value.text
+  namespace           = "pgtimewarp"
+  metric_name         = each.value.metric
+  dimensions          = { service = "archiver", function_name = aws_lambda_function.function["archiver"].function_name }
+  statistic           = "Maximum"
+  period              = each.value.period
+  evaluation_periods  = each.value.periods
+  threshold           = each.value.threshold
+  comparison_operator = each.value.operator
+  treat_missing_data  = each.value.missing
+  alarm_actions       = [aws_sns_topic.alerts.arn]
+  ok_actions          = [aws_sns_topic.alerts.arn]
+  tags                = var.tags
 }
 
 resource "aws_cloudwatch_metric_alarm" "node" {

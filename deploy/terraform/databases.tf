@@ -26,6 +26,7 @@ resource "aws_cloudformation_stack" "databases" {
               baseline  = table.baseline
               noNan     = table.no_nan
               shared    = table.shared
+              archive   = table.archive == null ? null : { hot = table.archive.hot, drop = table.archive.drop, minRows = table.archive.min_rows }
             }]
           }])
           ForgetSources = jsonencode(var.forget_sources)
@@ -36,6 +37,13 @@ resource "aws_cloudformation_stack" "databases" {
       }
     }
   })
+
+  lifecycle {
+    precondition {
+      condition     = var.archive != null || alltrue(flatten([for node in var.nodes : [for table in node.tables : table.archive == null]]))
+      error_message = "A table cannot be archived: the module has no archive."
+    }
+  }
 
   depends_on = [
     aws_iam_role_policy.function,

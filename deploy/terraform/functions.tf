@@ -1,4 +1,4 @@
-# The five functions, each with a role that has what it needs and nothing else.
+# The five functions, six with an archive, each with a role that has what it needs and nothing else.
 
 locals {
   # A secret and, after a #, the place of the database.
@@ -22,6 +22,14 @@ locals {
     var.api.page.token_origin == null ? {} : { tokenOrigin = var.api.page.token_origin },
   ))
 
+  region      = data.aws_region.current.region
+  has_glue    = var.archive != null && try(var.archive.catalog_url, null) == null
+  archive_url = var.archive == null ? null : "s3://${var.archive.bucket}/${var.archive.prefix}"
+  catalog_url = local.has_glue ? "https://glue.${local.region}.${data.aws_partition.current.dns_suffix}/iceberg" : try(var.archive.catalog_url, null)
+  warehouse   = local.has_glue ? coalesce(var.archive.warehouse, data.aws_caller_identity.current.account_id) : try(var.archive.warehouse, null)
+  archive_key = try(var.archive.kms_key_arn, null)
+  glue_arn    = "arn:${data.aws_partition.current.partition}:glue:${local.region}:${data.aws_caller_identity.current.account_id}"
+
   all_functions = {
     poller = {
       description = "Reads what the sources have committed into the store"
@@ -43,6 +51,7 @@ locals {
         { PGTIMEWARP_STORE_SECRET_ARN = local.store_reference.reader },
         local.tables_claim == null ? {} : { PGTIMEWARP_TABLES_CLAIM = local.tables_claim },
         local.sign_in == null ? {} : { PGTIMEWARP_SIGN_IN = local.sign_in },
+        local.archive_url == null ? {} : { PGTIMEWARP_ARCHIVE_URL = local.archive_url },
       )
     }
     doctor = {
@@ -84,8 +93,23 @@ locals {
         PGTIMEWARP_SOURCE_SECRET_ARNS = jsonencode(local.node_reference)
       }
     }
+    archiver = {
+      description = "Copies old history to the bucket"
+      timeout     = 900
+      memory      = 1769 # a whole processor; it uses about 400 MB
+      reserved    = null
+      sources     = false # it needs their names, and none of their secrets
+      secrets     = [local.store.writer]
+      environment = merge(
+        { PGTIMEWARP_STORE_SECRET_ARN = local.store_reference.writer, PGTIMEWARP_SOURCE_SECRET_ARNS = jsonencode(local.node_reference) },
+        local.archive_url == null ? {} : { PGTIMEWARP_ARCHIVE_URL = local.archive_url, PGTIMEWARP_CATALOG_URL = local.catalog_url },
+        local.warehouse == null ? {} : { PGTIMEWARP_CATALOG_WAREHOUSE = local.warehouse },
+        local.has_glue ? { PGTIMEWARP_CATALOG_SIGNING = "glue/${local.region}" } : {},
+      )
+    }
   }
-  functions = { for name, each in local.all_functions : name => each if name != "api" || var.api != null }
+  absent    = concat(var.api == null ? ["api"] : [], var.archive == null ? ["archiver"] : [])
+  functions = { for name, each in local.all_functions : name => each if !contains(local.absent, name) }
   zips      = { for name in keys(local.functions) : name => "${var.artifacts}/pgtimewarp-${var.release}-lambda-${name}.zip" }
 }
 
@@ -187,6 +211,37 @@ data "aws_iam_policy_document" "function" {
     }
   }
 
+  # Objects of the archive: their names have digests of what they contain. The API reads, the archiver writes too.
+  dynamic "statement" {
+    for_each = var.archive != null && contains(["api", "archiver"], each.key) ? [each.key == "api" ? ["s3:GetObject"] : ["s3:GetObject", "s3:PutObject"]] : []
+    content {
+      actions   = statement.value
+      resources = ["arn:${data.aws_partition.current.partition}:s3:::${var.archive.bucket}/${var.archive.prefix}/*"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.archive_key != null && contains(["api", "archiver"], each.key) ? [each.key == "api" ? ["kms:Decrypt"] : ["kms:Decrypt", "kms:GenerateDataKey"]] : []
+    content {
+      actions   = statement.value
+      resources = [local.archive_key]
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["s3.*"]
+      }
+    }
+  }
+
+  # A node is a database of the catalog.
+  dynamic "statement" {
+    for_each = local.has_glue && each.key == "archiver" ? [local.glue_arn] : []
+    content {
+      actions   = ["glue:CreateDatabase", "glue:CreateTable", "glue:GetCatalog", "glue:GetTable", "glue:UpdateTable"]
+      resources = concat(["${statement.value}:catalog"], [for name in keys(var.nodes) : "${statement.value}:database/${name}"], [for name in keys(var.nodes) : "${statement.value}:table/${name}/*"])
+    }
+  }
+
   dynamic "statement" {
     for_each = each.key == "doctor" ? [["sns:Publish", aws_sns_topic.alerts.arn], ["kms:Decrypt", aws_kms_key.alerts.arn], ["kms:GenerateDataKey", aws_kms_key.alerts.arn]] : []
     content {
@@ -224,6 +279,10 @@ resource "aws_lambda_function" "function" {
       POWERTOOLS_LOG_LEVEL = "INFO"
       NODE_OPTIONS         = "--max-semi-space-size=4" # keeps the memory of a run small
     })
+  }
+
+  ephemeral_storage {
+    size = each.key == "archiver" ? 1024 : 512 # files of about 256 MB, one at a time
   }
 
   vpc_config {

@@ -19,6 +19,6 @@ output "alerts_topic_arn" {
 }
 
 output "function_names" {
-  description = "By the name in the program: poller, api, doctor, migrate, maintenance."
+  description = "By the name in the program: poller, api, doctor, migrate, maintenance, archiver."
   value       = { for name, each in aws_lambda_function.function : name => each.function_name }
 }

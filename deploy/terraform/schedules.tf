@@ -1,9 +1,10 @@
-# A run of each node at its own rate, and doctor. A run that cannot start is not retried: the next one follows.
+# A run of each node at its own rate, doctor, and the archive. A run that cannot start is not retried: the next one follows.
 
 locals {
   schedules = merge(
     { for name, node in var.nodes : "poll-${name}" => { function = "poller", minutes = node.every_minutes, input = jsonencode({ node = name }) } },
     { doctor = { function = "doctor", minutes = var.doctor_every_minutes, input = "{}" } },
+    var.archive == null ? {} : { archive = { function = "archiver", minutes = var.archive.every_minutes, input = "{}" } },
   )
 }
 
@@ -31,7 +32,7 @@ resource "aws_iam_role" "scheduler" {
 data "aws_iam_policy_document" "scheduler" {
   statement {
     actions   = ["lambda:InvokeFunction"]
-    resources = [for name in ["poller", "doctor"] : aws_lambda_function.function[name].arn]
+    resources = [for name in concat(["poller", "doctor"], var.archive == null ? [] : ["archiver"]) : aws_lambda_function.function[name].arn]
   }
 }
 

@@ -60,12 +60,45 @@ variable "nodes" {
       baseline  = optional(bool, true)
       no_nan    = optional(bool, false)
       shared    = optional(bool, false)
+      archive = optional(object({
+        hot      = string
+        drop     = optional(bool, false)
+        min_rows = optional(number)
+      }))
     }))
   }))
 
   validation {
     condition     = length(var.nodes) > 0 && alltrue([for name, _ in var.nodes : can(regex("^[a-z0-9_]{1,40}$", name))])
     error_message = "There must be a node, and each name must be 1 to 40 lower-case letters, digits or underscores."
+  }
+}
+
+variable "archive" {
+  description = "Where old history of the tables with an archive goes, and how often a run starts, in minutes; null for none. The bucket is not made. Without catalog_url the catalog is AWS Glue; for another one, give the role of the archiver what it wants."
+  type = object({
+    bucket        = string
+    prefix        = optional(string, "history")
+    kms_key_arn   = optional(string)
+    catalog_url   = optional(string)
+    warehouse     = optional(string)
+    every_minutes = optional(number, 60)
+  })
+  default = null
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", try(var.archive.bucket, "none")))
+    error_message = "The bucket of the archive must be the name of a bucket."
+  }
+
+  validation {
+    condition     = can(regex("^[\\w.=-]+(/[\\w.=-]+)*$", try(var.archive.prefix, "none")))
+    error_message = "The prefix of the archive must be the name of a folder, such as a/b."
+  }
+
+  validation {
+    condition     = try(floor(var.archive.every_minutes) == var.archive.every_minutes && var.archive.every_minutes >= 15 && var.archive.every_minutes <= 1440, var.archive == null)
+    error_message = "A run of the archive must start every 15 to 1440 minutes: 15 are the time limit of a run."
   }
 }
 
@@ -94,11 +127,12 @@ variable "doctor_every_minutes" {
 }
 
 variable "alarms" {
-  description = "When alarms ring: history behind, part of the WAL budget that a slot keeps, 99th percentile of answers."
+  description = "When alarms ring: history behind, part of the WAL budget that a slot keeps, 99th percentile of answers, history due to be archived."
   type = object({
     horizon_age_seconds = optional(number, 300)
     wal_budget_percent  = optional(number, 50)
     api_p99_ms          = optional(number, 2000)
+    archive_age_seconds = optional(number, 43200)
   })
   default = {}
 }

@@ -105,7 +105,7 @@ const configuration: DeploymentInput = {
   },
 
   // null: old history stays in the store. { bucket: 'my-history' } makes a function that copies it to the bucket, below `prefix`, for the
-  // tables that say `archive`. The catalog is AWS Glue, or catalogUrl (docs/archive.md). kmsKeyArn: the customer key of the bucket.
+  // tables that say `archive`, and lets the API read it there. The catalog is AWS Glue, or catalogUrl (docs/archive.md). kmsKeyArn: the customer key of the bucket.
   archive: null,
 
   functions: {

@@ -10,7 +10,13 @@ import { Alerts } from './alerts.ts';
 import type { ObservedNode } from './observed-node.ts';
 import { MIGRATIONS, version } from './package-files.ts';
 import type { Store } from './store.ts';
-import { type ArchivePlace, ArchiveRights, archiveVariables } from './timewarp-archive.ts';
+import {
+  type ArchivePlace,
+  ArchiveRights,
+  archiveVariables,
+  letReadArchive,
+  readingVariables,
+} from './timewarp-archive.ts';
 import { TimewarpFunction, type TimewarpFunctionProps } from './timewarp-function.ts';
 import { wantedNode } from './wanted-node.ts';
 
@@ -31,7 +37,7 @@ export interface FunctionsProps {
     /** How people sign in to the page; null: there is no page. */
     readonly signIn: string | null;
   } | null;
-  /** null: no function for the archive. */
+  /** null: no function for the archive, and the API does not read one. */
   readonly archive: ArchivePlace | null;
   /** The addresses that get reports and alarms. */
   readonly emails: readonly string[];
@@ -187,8 +193,8 @@ export class Functions extends Construct {
   }
 
   #api({ concurrency, tablesClaim, signIn }: NonNullable<FunctionsProps['api']>): TimewarpFunction {
-    const { store } = this.#props;
-    return this.#make('Api', {
+    const { store, archive } = this.#props;
+    const api = this.#make('Api', {
       handler: 'api',
       description: 'Answers what rows were, and how they changed',
       timeout: Duration.seconds(29), // API Gateway waits 30 s
@@ -198,9 +204,12 @@ export class Functions extends Construct {
         PGTIMEWARP_STORE_SECRET_ARN: store.references.reader,
         ...(tablesClaim === null ? {} : { PGTIMEWARP_TABLES_CLAIM: tablesClaim }),
         ...(signIn === null ? {} : { PGTIMEWARP_SIGN_IN: signIn }),
+        ...(archive === null ? {} : readingVariables(archive)),
       },
       secretArns: [store.secretArns.reader],
     });
+    if (archive !== null) letReadArchive(api, archive);
+    return api;
   }
 
   #doctor(): TimewarpFunction {

@@ -1,4 +1,4 @@
-/** Where old history goes: a bucket and an Iceberg catalog, as users write it, and what the function that writes there may do. */
+/** Where old history goes: a bucket and an Iceberg catalog, as users write it, and what the functions that write and read there may do. */
 import { ArnFormat, type Duration, Stack, Validations } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
@@ -9,7 +9,7 @@ export interface TimewarpArchiveOptions {
   /** The bucket. Objects that are there already are never changed or deleted. */
   readonly bucket: IBucket;
   /**
-   * The folder in the bucket. The function has rights below it only.
+   * The folder in the bucket. The functions have rights below it only.
    * @default 'history'
    */
   readonly prefix?: string;
@@ -76,17 +76,45 @@ export function archivePlace(options: TimewarpArchiveOptions): ArchivePlace {
   return { bucketName, bucketArn, prefix, keyArn, catalogUrl, warehouse, everyMinutes };
 }
 
+/** The variable that lets a function answer through the archive. */
+export function readingVariables({ bucketName, prefix }: ArchivePlace): Record<string, string> {
+  return { PGTIMEWARP_ARCHIVE_URL: `s3://${bucketName}/${prefix}` };
+}
+
 /** The variables by which the function finds bucket and catalog: those of the command line. */
 export function archiveVariables(stack: Stack, place: ArchivePlace): Record<string, string> {
-  const { bucketName, prefix, catalogUrl, warehouse } = place;
+  const { catalogUrl, warehouse } = place;
   const named = catalogUrl === null ? (warehouse ?? stack.account) : warehouse;
   return {
-    PGTIMEWARP_ARCHIVE_URL: `s3://${bucketName}/${prefix}`,
+    ...readingVariables(place),
     PGTIMEWARP_CATALOG_URL: catalogUrl ?? `https://glue.${stack.region}.${stack.urlSuffix}/iceberg`,
     ...(named === null ? {} : { PGTIMEWARP_CATALOG_WAREHOUSE: named }),
     // the host is not known yet when the template is made
     ...(catalogUrl === null ? { PGTIMEWARP_CATALOG_SIGNING: `glue/${stack.region}` } : {}),
   };
+}
+
+/** Lets a function read the objects below the prefix, and nothing else of the bucket. */
+export function letReadArchive(reader: TimewarpFunction, place: ArchivePlace): void {
+  allowObjects(reader, place, { objects: ['s3:GetObject'], key: ['kms:Decrypt'] });
+}
+
+function allowObjects(
+  to: TimewarpFunction,
+  { bucketArn, prefix, keyArn }: ArchivePlace,
+  actions: { readonly objects: string[]; readonly key: string[] },
+): void {
+  const objects = `${bucketArn}/${prefix}/*`;
+  to.policy.addStatements(new PolicyStatement({ actions: actions.objects, resources: [objects] }));
+  accept(to, objects, 'The objects of the archive: their names have digests of what they contain.');
+  if (keyArn === null) return;
+  to.policy.addStatements(
+    new PolicyStatement({
+      actions: actions.key,
+      resources: [keyArn],
+      conditions: { StringLike: { 'kms:ViaService': 's3.*' } },
+    }),
+  );
 }
 
 /** The rights of the archiver: to write and read objects below the prefix, and in Glue to make and change tables of the nodes. */
@@ -96,25 +124,15 @@ export class ArchiveRights {
 
   constructor(archiver: TimewarpFunction, place: ArchivePlace) {
     this.#archiver = archiver;
-    const { bucketArn, prefix, keyArn, catalogUrl } = place;
-    const stack = Stack.of(archiver);
-    const objects = `${bucketArn}/${prefix}/*`;
-    archiver.policy.addStatements(
-      new PolicyStatement({ actions: ['s3:GetObject', 's3:PutObject'], resources: [objects] }),
-    );
-    this.#accept(objects, 'The objects of the archive: their names have digests of what they contain.');
-    if (keyArn !== null)
-      archiver.policy.addStatements(
-        new PolicyStatement({
-          actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
-          resources: [keyArn],
-          conditions: { StringLike: { 'kms:ViaService': 's3.*' } },
-        }),
-      );
-    if (catalogUrl !== null) {
+    allowObjects(archiver, place, {
+      objects: ['s3:GetObject', 's3:PutObject'],
+      key: ['kms:Decrypt', 'kms:GenerateDataKey'],
+    });
+    if (place.catalogUrl !== null) {
       this.#glue = null;
       return;
     }
+    const stack = Stack.of(archiver);
     this.#glue = new PolicyStatement({
       actions: [
         'glue:CreateDatabase',
@@ -138,19 +156,22 @@ export class ArchiveRights {
       stack.formatArn({ service: 'glue', resource, resourceName });
     const tables = arn('table', `${node}/*`);
     this.#glue.addResources(arn('database', node), tables);
-    this.#accept(tables, 'The tables of one node, of which the function makes one for each archived table.');
-    if (node === '*') this.#accept(arn('database', node), 'The nodes, which only the store lists.');
+    accept(
+      this.#archiver,
+      tables,
+      'The tables of one node, of which the function makes one for each archived table.',
+    );
+    if (node === '*') accept(this.#archiver, arn('database', node), 'The nodes, which only the store lists.');
   }
+}
 
-  /** A finding of cdk-nag that stays: a right for more than one thing. */
-  #accept(arn: string, reason: string): void {
-    const stack = Stack.of(this.#archiver);
-    const text = JSON.stringify(stack.resolve(arn)) ?? arn;
-    Validations.of(this.#archiver).acknowledge({
-      id: `AwsSolutions::AwsSolutions-IAM5[Resource::${nagName(text)}]`,
-      reason,
-    });
-  }
+/** A finding of cdk-nag that stays: a right for more than one thing. */
+function accept(of: TimewarpFunction, arn: string, reason: string): void {
+  const text = JSON.stringify(Stack.of(of).resolve(arn)) ?? arn;
+  Validations.of(of).acknowledge({
+    id: `AwsSolutions::AwsSolutions-IAM5[Resource::${nagName(text)}]`,
+    reason,
+  });
 }
 
 /** An ARN as cdk-nag writes it. */

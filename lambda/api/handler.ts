@@ -1,4 +1,8 @@
-/** The function behind an API Gateway HTTP API (payload format 2.0). Its database login can only read. */
+/**
+ * The function behind an API Gateway HTTP API (payload format 2.0). Its database login can only read. Questions that need the archive are
+ * answered through it if the deployment has one.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { join } from 'node:path';
 import type { APIGatewayProxyEventV2, APIGatewayProxyResultV2, Context } from 'aws-lambda';
 import { handle, type LambdaContext, type LambdaEvent } from 'hono/aws-lambda';
@@ -12,29 +16,45 @@ import { readConfiguration } from '../shared/configuration.ts';
 import { Credentials } from '../shared/credentials.ts';
 import { createLogger, errorFields } from '../shared/observability.ts';
 import { Sessions } from '../shared/sessions.ts';
+import { readArchiveWithin } from './archive-reader.ts';
 
 const logger = createLogger('api');
 const sessions = new Sessions(new Credentials());
 const STATEMENT_TIMEOUT_MS = 20_000;
 const AGAIN_WITHIN_MS = 5_000;
+/** Time to end a session by force, and to answer. Reads of the archive end before that (lambda/shared/deadline.ts). */
+const ENDING_MS = 3_000;
 /** The build puts the page beside the bundle. */
 const PAGE = join(import.meta.dirname, 'page');
 
-const app = createApp({
-  withStore: useStore,
-  report: (error, id) => logger.error('request failed', { instance: id, ...errorFields(error) }),
-  pathAsSent: (context) => (context.env as Surroundings).event.rawPath,
-  grantsOf: (context) => grantsOf(context.env as Surroundings),
-  authorize: (_, { req, env }) => req.method === 'OPTIONS' || isKnown(env as Surroundings),
-  page: () => (page ??= readPage()),
-  timeLeftMs: (context) => (context.env as Surroundings).lambdaContext.getRemainingTimeInMillis(),
-});
-const answer = handle(app);
+/** Of the request that is being answered. */
+const invocation = new AsyncLocalStorage<Context>();
+let answer: ReturnType<typeof handle> | undefined;
 let page: Page | null = null;
 
 interface Surroundings {
   readonly event: APIGatewayProxyEventV2;
   readonly lambdaContext: Context;
+}
+
+function makeAnswer(): NonNullable<typeof answer> {
+  const { archiveToRead } = readConfiguration(['archiveToRead']);
+  const app = createApp({
+    withStore: useStore,
+    // without the right to read the bucket, questions about what is there alone are refused
+    ...(archiveToRead === null ? {} : { readArchive: readArchiveWithin({ getRemainingTimeInMillis }) }),
+    report: (error, id) => logger.error('request failed', { instance: id, ...errorFields(error) }),
+    pathAsSent: (context) => (context.env as Surroundings).event.rawPath,
+    grantsOf: (context) => grantsOf(context.env as Surroundings),
+    authorize: (_, { req, env }) => req.method === 'OPTIONS' || isKnown(env as Surroundings),
+    page: () => (page ??= readPage()),
+    timeLeftMs: getRemainingTimeInMillis,
+  });
+  return handle(app);
+}
+
+function getRemainingTimeInMillis(): number {
+  return invocation.getStore()!.getRemainingTimeInMillis();
 }
 
 /** null: the deployment does not give the page. Its files are read once. */
@@ -71,10 +91,12 @@ export async function handler(
   context: Context,
 ): Promise<APIGatewayProxyResultV2> {
   logger.addContext(context);
-  const response = await answer(
+  answer ??= makeAnswer();
+  const [asked, surroundings] = [
     encoded(event) as unknown as LambdaEvent,
     context as unknown as LambdaContext,
-  );
+  ];
+  const response = await invocation.run(context, answer, asked, surroundings);
   return response as APIGatewayProxyResultV2;
 }
 
@@ -89,7 +111,10 @@ function encoded(event: APIGatewayProxyEventV2): APIGatewayProxyEventV2 {
   return { ...rest, rawPath, ...(means ? { body } : {}) };
 }
 
-/** Asks once more if the session broke during the question: reading twice does no harm. */
+/**
+ * Asks once more if the session broke during the question: reading twice does no harm. What has not ended shortly before the end of the
+ * invocation is ended, so that the caller gets an answer.
+ */
 async function useStore<T>(ask: (store: Queryable) => Promise<T>): Promise<T> {
   const { storeSecretArn } = readConfiguration(['storeSecretArn']);
   const reference = {
@@ -100,12 +125,13 @@ async function useStore<T>(ask: (store: Queryable) => Promise<T>): Promise<T> {
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
   } as const;
   const started = performance.now();
+  const end = AbortSignal.timeout(Math.max(0, getRemainingTimeInMillis() - ENDING_MS));
   try {
-    return await sessions.use(reference, ask);
+    return await sessions.use(reference, ask, end);
   } catch (thrown) {
     const error = fromDatabaseError(thrown, 'store');
-    const isLate = performance.now() - started > AGAIN_WITHIN_MS; // the session was silent, not broken: the caller must not wait twice
+    const isLate = end.aborted || performance.now() - started > AGAIN_WITHIN_MS; // the session was silent, not broken: the caller must not wait twice
     if (error.code !== 'STORE_UNREACHABLE' || isLate) throw error;
-    return await sessions.use(reference, ask);
+    return await sessions.use(reference, ask, end);
   }
 }

@@ -79,6 +79,11 @@ export const SETTINGS = {
   /** null: the function does not give the page. */
   signIn: { variable: 'PGTIMEWARP_SIGN_IN', schema: SignIn.nullable().default(null) },
   archiveUrl: { variable: 'PGTIMEWARP_ARCHIVE_URL', schema: z.string().startsWith('s3://') },
+  /** null: nothing is read from an archive. */
+  archiveToRead: {
+    variable: 'PGTIMEWARP_ARCHIVE_URL',
+    schema: z.string().startsWith('s3://').nullable().default(null),
+  },
   catalogUrl: { variable: 'PGTIMEWARP_CATALOG_URL', schema: z.url() },
   /** null: the catalog's own. */
   warehouse: { variable: 'PGTIMEWARP_CATALOG_WAREHOUSE', schema: z.string().nullable().default(null) },

@@ -25,10 +25,17 @@ const archived = (archive: object, table: object = { archive: HOT }): object => 
   archive,
 });
 
-/** What the archiver alone may do, beyond what every function may. */
-function rights(template: Template): Statement[] {
+function variables(template: Template, name: 'Archiver' | 'Api'): Readonly<Record<string, unknown>> {
+  const [found] = Object.entries(template.findResources('AWS::Lambda::Function') as Resources)
+    .filter(([id]) => id.includes(`${name}Function`))
+    .map(([, { Properties }]) => Properties.Environment as { Variables: Record<string, unknown> });
+  return found!.Variables;
+}
+
+/** What a function may do beyond what every function may. */
+function rights(template: Template, name: 'Archiver' | 'Api' = 'Archiver'): Statement[] {
   const [policy] = Object.entries(template.findResources('AWS::IAM::Policy') as Resources)
-    .filter(([id]) => /Archiver/.test(id))
+    .filter(([id]) => id.includes(`${name}Policy`))
     .map(([, { Properties }]) => Properties.PolicyDocument as { Statement: Statement[] });
   return policy!.Statement.filter(
     ({ Effect, Action }) => Effect === 'Allow' && !/^(logs|ec2):/.test([Action].flat()[0]!),
@@ -66,6 +73,17 @@ describe('a configuration with an archive', () => {
     expect(objects).toMatch(/:s3:::my-history\/history\/\*"/);
     expect(glue).toMatch(/:catalog".*:database\/shop".*:table\/shop\/\*"/);
     expect(JSON.stringify(app.toJSON())).not.toMatch(/s3:Delete|s3:\*|glue:\*|glue:Delete/);
+  });
+
+  test('lets the API read below the prefix, and nothing else of bucket and catalog', () => {
+    const found = rights(app, 'Api');
+    expect(found.map(({ Action }) => Action)).toEqual(['secretsmanager:GetSecretValue', 's3:GetObject']);
+    const [secret, objects] = found.map(({ Resource }) => JSON.stringify(Resource));
+    expect(secret).toMatch(/ReaderLogin/);
+    expect(objects).toMatch(/:s3:::my-history\/history\/\*"/);
+    const named = Object.keys(variables(app, 'Api')).filter((name) => /ARCHIVE|CATALOG/.test(name));
+    expect(named).toEqual(['PGTIMEWARP_ARCHIVE_URL']);
+    expect(variables(app, 'Api').PGTIMEWARP_ARCHIVE_URL).toBe('s3://my-history/history');
   });
 
   test('has a schedule, and alarms on metrics that the function reports', () => {
@@ -106,6 +124,13 @@ describe('a configuration with an archive', () => {
       { Action: ['s3:GetObject', 's3:PutObject'] },
       { Resource: kmsKeyArn, Condition: { StringLike: { 'kms:ViaService': 's3.*' } } },
     ]);
+    expect(rights(template, 'Api').slice(1)).toMatchObject([
+      { Action: 's3:GetObject' },
+      {
+        ...{ Action: 'kms:Decrypt', Resource: kmsKeyArn },
+        Condition: { StringLike: { 'kms:ViaService': 's3.*' } },
+      },
+    ]);
     expect(JSON.stringify(template.toJSON())).toContain(
       '"PGTIMEWARP_CATALOG_URL":"https://catalog.example/iceberg"',
     );
@@ -116,6 +141,13 @@ describe('a configuration with an archive', () => {
     const template = Template.fromStack(synthesize(byName, { rules: true }).stacks.app);
     expect(JSON.stringify(rights(template).at(-1)?.Resource)).toMatch(/:database\/\*".*:table\/\*\/\*"/);
   });
+});
+
+test('without an archive the API has no right on any bucket, and refuses what is archived', () => {
+  const app = Template.fromStack(synthesize(example).stacks.app);
+  expect(rights(app, 'Api').map(({ Action }) => Action)).toEqual(['secretsmanager:GetSecretValue']);
+  expect(Object.keys(variables(app, 'Api'))).not.toContain('PGTIMEWARP_ARCHIVE_URL');
+  expect(JSON.stringify(app.toJSON())).not.toContain('s3:');
 });
 
 test.each([

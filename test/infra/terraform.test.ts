@@ -25,6 +25,7 @@ beforeAll(() => {
     ...example,
     kmsKeyArns,
     nodes: [{ ...node, iamUserArn }],
+    archive: { bucket: 'my-history', kmsKeyArn: kmsKeyArns[0] },
     api: { authorization: jwt, page: { clientId: 'page' } },
   });
 });
@@ -47,7 +48,7 @@ test('the same actions are allowed', () => {
   );
   const assumed = ['sts:AssumeRole', 'kms:*']; // of roles and of the owner of the key, which the CDK writes elsewhere
   const lines = text.split('\n').filter((line) => !/^\s*variable\s+=/.test(line)); // those are keys of conditions
-  const action = /"((?:logs|ec2|secretsmanager|kms|rds-db|sns|sts|lambda):[A-Za-z*]+)"/g;
+  const action = /"((?:logs|ec2|secretsmanager|kms|rds-db|sns|sts|lambda|s3|glue):[A-Za-z*]+)"/g;
   const named = [...lines.join('\n').matchAll(action)];
   expect(sorted(named.map(([, name]) => name!).filter((name) => !assumed.includes(name)))).toEqual(
     sorted(ofFunctions),
@@ -73,7 +74,7 @@ test('the same variables are set, with the same runtime, memory and time', () =>
   const fixed = (key: string) => sorted(functions.map((each) => String(each[key])));
   expect(fixed('MemorySize')).toEqual(expect.arrayContaining(memory));
   expect(fixed('Timeout')).toEqual(expect.arrayContaining(timeout));
-  expect([memory.length, timeout.length]).toEqual([2, 4]);
+  expect([memory.length, timeout.length]).toEqual([3, 4]);
 });
 
 test('the same routes, and only the files of the page are open', () => {
@@ -98,7 +99,7 @@ test('the same alarms are made, and say the same', () => {
   const said = (description: unknown) =>
     String(description)
       .replaceAll(/\bshop\b/g, () => variable)
-      .replaceAll(/function (poller|doctor|api):/g, () => `function ${variable}:`);
+      .replaceAll(/function (poller|doctor|api|archiver):/g, () => `function ${variable}:`);
   for (const { AlarmDescription } of alarms) expect(file).toContain(`"${said(AlarmDescription)}"`);
 });
 

@@ -61,8 +61,12 @@ export async function lambdaDatabases(
       PGTIMEWARP_SOURCE_SECRET_ARNS: JSON.stringify({ [databases.node]: ARNS.source, ...sources }),
       PGTIMEWARP_TOPIC_ARN: 'arn:aws:sns:eu-central-1:123456789012:alerts',
       // tests of the archive name their own
-      PGTIMEWARP_ARCHIVE_URL: 's3://nothing-is-archived',
-      PGTIMEWARP_CATALOG_URL: 'http://127.0.0.1:1',
+      ...(name === 'Archiver'
+        ? {
+            PGTIMEWARP_ARCHIVE_URL: 's3://nothing-is-archived',
+            PGTIMEWARP_CATALOG_URL: 'http://127.0.0.1:1',
+          }
+        : {}),
     }),
     rotate: async (which, password) => {
       const login = logins[which];

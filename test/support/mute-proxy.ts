@@ -1,6 +1,6 @@
 /**
  * A proxy on which a connection goes silent without being closed after the client has sent a certain word, as with a NAT
- * gateway or a failed-over host. Other and later connections work.
+ * gateway or a failed-over host, or all that are open go silent at once. Other and later connections work.
  */
 import { connect, createServer, type Socket } from 'node:net';
 
@@ -9,16 +9,22 @@ export interface MuteProxy extends AsyncDisposable {
   readonly url: string;
   /** How many connections have gone silent. */
   readonly muted: () => number;
+  /** Silences all connections that are open. */
+  readonly forget: () => void;
 }
 
 /** @param word the first connections that send it go silent @param times how many connections go silent */
 export async function muteProxy(serverUrl: string, word: string, times = 1): Promise<MuteProxy> {
   const target = new URL(serverUrl);
   const sockets = new Set<Socket>();
+  const silence = new Set<() => void>();
   let muted = 0;
   const server = createServer((client) => {
     const upstream = connect(Number(target.port), target.hostname);
     let isMute = false;
+    silence.add(() => {
+      isMute = true;
+    });
     for (const socket of [client, upstream]) {
       sockets.add(socket);
       socket.on('error', () => {});
@@ -47,6 +53,9 @@ export async function muteProxy(serverUrl: string, word: string, times = 1): Pro
   return {
     url: url.href,
     muted: () => muted,
+    forget: () => {
+      for (const each of silence) each();
+    },
     [Symbol.asyncDispose]: async () => {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));

@@ -118,16 +118,22 @@ describeNeeding(
             plugin: 'pgoutput',
             slotName: null,
             tables: [
-              { name: 'public.orders', exclude: [], retention: null, baseline: true, noNan: false },
-              { name: 'b', exclude: ['c'], retention: '90d', baseline: false, noNan: true },
+              {
+                ...{ name: 'public.orders', exclude: [], retention: null, baseline: true, noNan: false },
+                ...{ shared: false, archive: null },
+              },
+              {
+                ...{ name: 'b', exclude: ['c'], retention: '90d', baseline: false, noNan: true },
+                ...{ shared: false, archive: { hot: '30d', drop: false, minRows: null } },
+              },
             ],
           },
         ]);
       });
 
       test('make the alarms of the stacks', async () => {
-        const { alarms } = await evaluated();
-        const { assembly } = synthesize(example);
+        const { alarms } = await evaluated(ARCHIVE);
+        const { assembly } = synthesize({ ...example, archive: { bucket: 'my-history', everyMinutes: 30 } });
         const monitoring = assembly.getStackByName('pgtimewarp-monitoring').template as {
           Resources: Record<string, { Type: string; Properties: Record<string, unknown> }>;
         };
@@ -141,7 +147,7 @@ describeNeeding(
             each.ComparisonOperator,
             each.TreatMissingData,
           ])
-          .filter(([said]) => !/^(The HTTP API|One answer)/.test(String(said))); // they are resources of their own
+          .filter(([said]) => !/^(The HTTP API|One answer|The history of a node)/.test(String(said))); // they are resources of their own
         const ours = alarms.map((each) => [
           each.text,
           each.threshold,
@@ -151,7 +157,7 @@ describeNeeding(
           each.missing,
         ]);
         expect(ours.map(String).toSorted()).toEqual(made.map(String).toSorted());
-        expect(ours).toHaveLength(9);
+        expect(ours).toHaveLength(12);
       });
 
       test('make functions and schedules, with and without an API', async () => {
@@ -159,6 +165,33 @@ describeNeeding(
         expect(functions).toEqual(['api', 'doctor', 'maintenance', 'migrate', 'poller']);
         expect(schedules).toEqual({ 'poll-shop': '{"node":"shop"}', doctor: '{}' });
         expect((await evaluated('api = null')).functions).not.toContain('api');
+      });
+
+      test('with an archive make the archiver and its schedule, and tell it and the API where it is', async () => {
+        const { functions, schedules, api, archiver } = await evaluated(ARCHIVE);
+        expect(functions).toEqual(['api', 'archiver', 'doctor', 'maintenance', 'migrate', 'poller']);
+        expect(schedules.archive).toBe('{}');
+        expect(readConfiguration(['archiveToRead'], api.environment).archiveToRead).toBe(
+          's3://my-history/history',
+        );
+        const names = ['archiveUrl', 'catalogUrl', 'warehouse', 'catalogSigning'] as const;
+        expect(readConfiguration(names, archiver)).toEqual({
+          archiveUrl: 's3://my-history/history',
+          catalogUrl: 'https://glue.region.dns_suffix/iceberg',
+          warehouse: 'account_id',
+          catalogSigning: 'glue/region',
+        });
+        const other = await evaluated(
+          'archive = { bucket = "my-history", prefix = "a/b", catalog_url = "https://catalog.example" }',
+        );
+        expect(readConfiguration(names, other.archiver)).toEqual({
+          archiveUrl: 's3://my-history/a/b',
+          catalogUrl: 'https://catalog.example',
+          warehouse: null,
+          catalogSigning: null,
+        });
+        const without = await evaluated();
+        expect(readConfiguration(['archiveToRead'], without.api.environment).archiveToRead).toBeNull();
       });
 
       test('give the function what the page needs, and open its files alone', async () => {
@@ -189,19 +222,31 @@ describeNeeding(
           'JWT, page = { client_id = "page", token_origin = "tokens.example" }',
           'must be a scheme and a host',
         ],
-      ])('refuse %s', async (setting, said) => {
+      ])('refuse for the API %s', async (setting, said) => {
         const jwt = 'jwt = { issuer = "https://issuer.example", audience = ["a"] }';
         await expect(evaluated(`api = { ${setting.replace('JWT', jwt)} }`)).rejects.toThrow(said);
+      });
+
+      test.each([
+        ['bucket = "s3://b"', 'must be the name of a bucket'],
+        ['bucket = "my-history", prefix = "/a"', 'must be the name of a folder'],
+        ['bucket = "my-history", every_minutes = 5', 'must start every 15 to 1440'],
+      ])('refuse for the archive %s', async (setting, said) => {
+        await expect(evaluated(`archive = { ${setting} }`)).rejects.toThrow(said);
       });
     });
   },
 );
+
+const ARCHIVE = 'archive = { bucket = "my-history", every_minutes = 30 }';
 
 interface Evaluated {
   readonly nodes: string;
   readonly alarms: Record<string, unknown>[];
   readonly functions: string[];
   readonly schedules: Record<string, string>;
+  /** The variables of the archiver; none: there is none. */
+  readonly archiver: Record<string, string>;
   readonly api: { readonly environment: Record<string, string>; readonly open: string[] };
 }
 
@@ -212,7 +257,8 @@ async function evaluated(setting = ''): Promise<Evaluated> {
   const locals = ['functions.tf', 'schedules.tf', 'api.tf', 'alarms.tf']
     .map((name) => /^locals \{[\s\S]*?^\}$/m.exec(read(name))![0])
     .join('\n')
-    .replaceAll(/\baws_\w+\.\w+\.arn/g, '"arn:of:resource"');
+    .replaceAll(/\baws_\w+\.\w+\.arn/g, '"arn:of:resource"')
+    .replaceAll(/\bdata\.aws_\w+\.current\.(\w+)/g, '"$1"');
   const nodes = /Nodes = (jsonencode\(\[for[\s\S]*?\n {10}\}\]\))/.exec(read('databases.tf'))![1];
   writeFileSync(join(folder, 'variables.tf'), read('variables.tf'));
   writeFileSync(join(folder, 'locals.tf'), locals);
@@ -221,8 +267,9 @@ async function evaluated(setting = ''): Promise<Evaluated> {
     `output "all" {
        value = {
          nodes     = ${nodes}
-         alarms    = concat(values(local.node_alarms), values(local.function_alarms))
+         alarms    = concat(values(local.node_alarms), values(local.function_alarms), values(local.archive_alarms))
          functions = keys(local.functions)
+         archiver  = try(local.functions["archiver"].environment, {})
          api       = { environment = try(local.functions["api"].environment, {}), open = local.page_paths }
          schedules = { for name, each in local.schedules : name => each.input }
        }
@@ -236,7 +283,7 @@ async function evaluated(setting = ''): Promise<Evaluated> {
      store      = { owner_secret_arn = "arn:o", writer_secret_arn = "arn:w", reader_secret_arn = "arn:r" }
      nodes = { shop = {
        secret_arn = "${example.nodes[0]!.sourceSecretArn}", host = "db.example", port = 5433, dbname = "shop", plugin = "pgoutput"
-       tables = [{ name = "public.orders" }, { name = "b", exclude = ["c"], retention = "90d", baseline = false, no_nan = true }]
+       tables = [{ name = "public.orders" }, { name = "b", exclude = ["c"], retention = "90d", baseline = false, no_nan = true, archive = { hot = "30d" } }]
      } }
      ${setting}\n`,
   );

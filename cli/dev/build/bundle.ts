@@ -1,9 +1,9 @@
 /**
  * Bundles what the package contains: the command line and the library into one set of files that share code, each Lambda function
- * into a file of its own. Returns the packages whose code the bundles contain.
+ * into a file of its own, or a few. Returns the packages whose code the bundles contain.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
 
 /** Bundled modules that are not ES modules call require(). */
@@ -73,12 +73,27 @@ export async function bundleProgram(entryPoints: Readonly<Record<string, string>
   return bundledPackages(metafile);
 }
 
+/** Callers wait for the start of these functions: code that few requests need is in files of its own, in CHUNKS. */
+const LOADED_IN_PARTS: readonly string[] = ['api'];
+const CHUNKS = 'chunks';
+
 /** The bundle of each Lambda function, FOLDER/NAME/index.mjs, for the Node of its runtime. */
 export async function bundleFunctions(names: readonly string[], folder: string): Promise<string[]> {
+  const whole = names.filter((name) => !LOADED_IN_PARTS.includes(name));
+  const metafiles = [await bundleHandlers(whole, folder)];
+  for (const name of names.filter((each) => !whole.includes(each)))
+    metafiles.push(await bundleHandlers([name], folder, true));
+  return [...new Set(metafiles.flatMap(bundledPackages))].toSorted();
+}
+
+async function bundleHandlers(names: readonly string[], folder: string, splits = false): Promise<Metafile> {
+  const [first] = names;
   const { metafile, outputFiles } = await build({
     entryPoints: Object.fromEntries(names.map((name) => [`${name}/index`, `lambda/${name}/handler.ts`])),
     outdir: folder,
     outExtension: { '.js': '.mjs' },
+    splitting: splits,
+    chunkNames: `${first}/${CHUNKS}/[name]-[hash]`,
     bundle: true,
     format: 'esm',
     platform: 'node',
@@ -92,8 +107,20 @@ export async function bundleFunctions(names: readonly string[], folder: string):
     write: false,
     logLevel: 'warning',
   });
-  for (const { path, contents } of outputFiles) writeWhole(path, contents);
-  return bundledPackages(metafile);
+  // the index last, so that the files that it loads are there
+  for (const { path, contents } of outputFiles.toSorted((a, b) => rank(a.path) - rank(b.path)))
+    writeWhole(path, contents);
+  if (splits) removeOthers(join(folder, first!, CHUNKS), new Set(outputFiles.map(({ path }) => path)));
+  return metafile;
+}
+
+function rank(path: string): number {
+  return basename(path) === 'index.mjs' ? 1 : 0;
+}
+
+/** Chunks of former builds have other names. */
+function removeOthers(folder: string, paths: ReadonlySet<string>): void {
+  for (const path of globSync(join(folder, '*'))) if (!paths.has(resolve(path))) rmSync(path);
 }
 
 /** Nobody who reads the file meanwhile, such as a synth, sees a half of it. */
