@@ -35,11 +35,13 @@ export function buildStacks(scope: App, all: DeploymentConfiguration): Stacks {
   const store = new StoreStack(scope, `${name}-store`, { configuration });
   const others: Record<string, Stacks> = {};
   for (const each of Object.keys(all.stores)) others[each] = buildStacks(scope, ofStore(all, each));
-  const otherStores = Object.values(others).map((each) => each.store.store);
-  for (const each of otherStores) each.letIn('Api', store.store.clients);
-  const app = new AppStack(scope, `${name}-app`, { configuration, store: store.store, otherStores });
+  const asked = all.api === null ? [] : Object.values(others);
+  for (const each of asked) each.store.store.letIn('Api', store.store.clients);
+  const app = new AppStack(scope, `${name}-app`, {
+    ...{ configuration, store: store.store, otherStores: asked.map((each) => each.store.store) },
+  });
   app.addStackDependency(store); // the cluster must be available before the migrate function connects to it
-  for (const each of Object.values(others)) app.addStackDependency(each.app); // the API asks schemas of its own version
+  for (const each of asked) app.addStackDependency(each.app); // the API asks schemas of its own version
   const { functions } = app;
   const nodes = observedNodes(configuration);
   const each = configuration.functions.parts === null ? nodes : [];

@@ -6,7 +6,7 @@ import type { Queryable } from '../../core/pg/connection.ts';
 import { listNodes, type StoredNode } from '../../core/store/node/nodes.ts';
 
 /** Asks the store with this secret. */
-export type UseStore = <T>(secretArn: string, ask: (store: Queryable) => Promise<T>) => Promise<T>;
+type UseStore = <T>(secretArn: string, ask: (store: Queryable) => Promise<T>) => Promise<T>;
 
 const ASK_AGAIN_MS = 60_000;
 
