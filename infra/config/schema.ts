@@ -66,15 +66,13 @@ const Place = z.strictObject({
   dbname: z.string().min(1).optional(),
 });
 
-const StoreName = z.string().regex(/^[a-z][a-z0-9]{0,14}$/, 'must be up to 15 lower-case letters and digits');
-
 const Node = z.strictObject({
   node: z.string().regex(NODE_NAME, 'must be 1 to 40 lower-case letters, digits or underscores'),
   /** null: the secret is named by `sourceSecretPrefix` and the node. */
   sourceSecretArn: SecretArn.nullable().default(null),
   database: Place.nullable().default(null),
   /** The one of `stores` that has its history; null: `store`. */
-  store: StoreName.nullable().default(null),
+  store: z.string().nullable().default(null),
   everyMinutes: Minutes.default(1),
   plugin: z.enum(['wal2json', 'pgoutput']).nullable().default(null),
   slotName: z
@@ -219,7 +217,7 @@ export const DeploymentConfiguration = z
     }),
     store: Store,
     /** Further stores by name: each has functions, schedules and alarms of its own, and the API is that of the deployment. */
-    stores: z.record(StoreName, Store).default({}),
+    stores: z.record(z.string(), Store).default({}),
     nodes: z.array(Node).min(1, 'must have at least one node'),
     kmsKeyArns: z.array(KmsKeyArn).default([]),
     /** The secret of a node without `sourceSecretArn` is named by this and the node. */

@@ -10,6 +10,8 @@ interface Configuration {
   readonly functions: { readonly parts: number | null; readonly nodesAtOnce: number };
 }
 
+/** It is a part of the names of stacks. */
+const STORE_NAME = /^[a-z][a-z0-9]{0,14}$/;
 /** The environment of the API has a secret of each. */
 const MOST_STORES = 16;
 
@@ -23,6 +25,9 @@ export function wrongStores(configuration: Configuration): z.core.$ZodRawIssue[]
   for (const [index, { store: named }] of nodes.entries())
     if (named !== null && !Object.hasOwn(stores, named))
       refuse(['nodes', index, 'store'], `must be one of stores, which has no "${named}"`);
+  for (const name of Object.keys(stores))
+    if (!STORE_NAME.test(name))
+      refuse(['stores', name], 'must have a name of up to 15 lower-case letters and digits');
   if (Object.keys(stores).length + 1 > MOST_STORES)
     refuse(['stores'], `are too many for one deployment: at most ${MOST_STORES}, with store`);
   const all = [[null, store] as const, ...Object.entries(stores)];

@@ -114,7 +114,11 @@ test.each([
     several({ nodes: [node('a', 'eu'), node('b', 'us')] }),
     /store: must have a node/,
   ],
-  ['with a wrong name', several({ stores: { 'e-u': existing } }), /must be up to 15 lower-case letters/],
+  [
+    'with a wrong name',
+    several({ stores: { 'e-u': existing } }),
+    /stores\.e-u: must have a name of up to 15 lower-case letters/,
+  ],
   [
     'that takes too few connections',
     several({
