@@ -10,45 +10,66 @@ type UseStore = <T>(secretArn: string, ask: (store: Queryable) => Promise<T>) =>
 
 const ASK_AGAIN_MS = 60_000;
 
+interface Said {
+  readonly atMs: number;
+  readonly nodes: readonly Pick<StoredNode, 'node' | 'status'>[];
+}
+
+interface Found {
+  readonly secretArn: string;
+  readonly atMs: number;
+  /** Only its history is left there. */
+  readonly isRemoved: boolean;
+}
+
 export class Stores {
   readonly #use: UseStore;
   /** What each store said the last time that it answered. */
-  readonly #nodes = new Map<string, readonly Pick<StoredNode, 'node' | 'status'>[]>();
-  #askedAtMs = 0;
+  readonly #said = new Map<string, Said>();
 
   constructor(use: UseStore) {
     this.#use = use;
   }
 
   /**
-   * The secret of the store of a node; that of the first store if none has it. Throws what a store threw that may have the node and does
-   * not answer.
+   * The secret of the store of a node; that of the first store if none has it. A store that is silent keeps no question about the nodes of
+   * another one waiting. Throws what it threw if it may have the node.
    */
   async secretOf(node: string, secretArns: readonly [string, ...string[]]): Promise<string> {
     const [first] = secretArns;
     if (secretArns.length === 1) return first;
-    const known = Date.now() - this.#askedAtMs < ASK_AGAIN_MS ? this.#find(node, secretArns) : null;
-    if (known !== null) return known;
-    const answers = await Promise.allSettled(secretArns.map((each) => this.#learn(each)));
-    this.#askedAtMs = Date.now();
+    const known = this.#find(node, secretArns);
+    if (known !== null && Date.now() - known.atMs > ASK_AGAIN_MS) await this.#ask(known.secretArn);
+    const still = this.#find(node, secretArns);
+    if (still?.isRemoved === false) return still.secretArn;
+
+    const asked = secretArns.map((each) => this.#ask(each));
+    const all = Promise.allSettled(asked);
+    const having = asked.map(async (each) => {
+      await each;
+      if (this.#find(node, secretArns)?.isRemoved !== false) throw new Error('not there');
+    });
+    await Promise.any([all, ...having]);
     const found = this.#find(node, secretArns);
-    if (found !== null) return found;
-    const silent = answers.find(({ status }) => status === 'rejected');
+    if (found?.isRemoved === false) return found.secretArn;
+    const silent = (await all).find(({ status }) => status === 'rejected');
     if (silent?.status === 'rejected') throw silent.reason;
-    return first;
+    return found?.secretArn ?? first;
   }
 
-  async #learn(secretArn: string): Promise<void> {
-    this.#nodes.set(secretArn, await this.#use(secretArn, listNodes));
+  async #ask(secretArn: string): Promise<void> {
+    const nodes = await this.#use(secretArn, listNodes);
+    this.#said.set(secretArn, { nodes, atMs: Date.now() });
   }
 
-  /** A node that moved was removed from the store that it was in; the history there remains. */
-  #find(node: string, secretArns: readonly string[]): string | null {
-    const having = secretArns.flatMap((secretArn) =>
-      (this.#nodes.get(secretArn) ?? [])
+  /** A node that has another store now was removed from the one that it had. */
+  #find(node: string, secretArns: readonly string[]): Found | null {
+    const found = secretArns.flatMap((secretArn): Found[] => {
+      const { nodes = [], atMs = 0 } = this.#said.get(secretArn) ?? {};
+      return nodes
         .filter((each) => each.node === node)
-        .map(({ status }) => ({ secretArn, isRemoved: status === 'removed' })),
-    );
-    return (having.find(({ isRemoved }) => !isRemoved) ?? having[0])?.secretArn ?? null;
+        .map(({ status }) => ({ secretArn, atMs, isRemoved: status === 'removed' }));
+    });
+    return found.find(({ isRemoved }) => !isRemoved) ?? found[0] ?? null;
   }
 }

@@ -1,4 +1,6 @@
 /** The API function of a deployment with two stores: it finds the store of a node, lists the nodes of both, and one that is silent is an error. */
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import example from '../../../infra/config/example.ts';
 import { apiEvent, type HttpAnswer } from '../../support/api-event.ts';
@@ -119,5 +121,23 @@ test('a store that does not answer is an error for its nodes and for lists, and 
     expect(await ask(api, asOf(second.node)), api.output()).toMatchObject({ statusCode: 200 });
   } finally {
     first.aws.secrets.set(OTHER, secret);
+  }
+}, 120_000);
+
+test('a store that is silent keeps no question about nodes of another one waiting', async () => {
+  const silent = createServer(() => {}).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const secret = first.aws.secrets.get(OTHER)!;
+  const { port } = silent.address() as AddressInfo;
+  first.aws.secrets.set(OTHER, secret.replace(/"port":\d+/, `"port":${port}`));
+  try {
+    await using api = await start();
+    const started = performance.now();
+    expect(await ask(api, asOf(first.node)), api.output()).toMatchObject({ statusCode: 200 });
+    expect(performance.now() - started).toBeLessThan(4_000);
+    expect(await ask(api, asOf(second.node)), api.output()).toMatchObject({ statusCode: 503 });
+  } finally {
+    first.aws.secrets.set(OTHER, secret);
+    silent.close();
   }
 }, 120_000);
