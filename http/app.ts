@@ -33,6 +33,8 @@ import { asking, type Service } from './service.ts';
 export interface AppOptions {
   /** Lends a session of the store for one question. Throws TimewarpErrors. */
   readonly withStore: WithStore;
+  /** Asks every store, for questions about all nodes. Default: the one of `withStore`. */
+  readonly withEveryStore?: Service['withEveryStore'];
   /** Answers the question about one key; a caller may gather several questions into one statement. */
   readonly askAsOf?: (request: AsOfRequest) => Promise<AsOfResult>;
   /** Gets what only the archive has, for questions about one row; without it these are refused. */
@@ -63,6 +65,7 @@ export function createApp(options: AppOptions): Hono {
   guard(app, options);
   const service: Service = {
     withStore,
+    withEveryStore: options.withEveryStore ?? (async (ask) => [await withStore(ask)]),
     askAsOf: options.askAsOf ?? ((request) => withStore((store) => asOf(store, request))),
     ...(options.readArchive === undefined ? {} : { readArchive: options.readArchive }),
     streams: options.streams ?? false,

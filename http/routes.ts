@@ -5,7 +5,7 @@ import { asOf, asOfMany } from '../core/query/as-of.ts';
 import type { HistoryCursor } from '../core/query/history-page.ts';
 import { NOW } from '../core/query/instant.ts';
 import { keyFromText } from '../core/query/key-input.ts';
-import { listNodes } from '../core/store/node/nodes.ts';
+import { listNodes, type StoredNode } from '../core/store/node/nodes.ts';
 import { readOverview } from '../core/store/overview.ts';
 import { Answer, AnswerProblem, Answers, answersText } from '../documents/answer.ts';
 import { Health, healthDocument } from '../documents/checks.ts';
@@ -37,9 +37,10 @@ export const ROUTES = define({
     query: NoQuery,
     responses: { [HTTP.ok]: [Nodes], ...FAILURES },
     keepable: false,
-    answer: async (context, { withStore, grantsOf }) => {
+    answer: async (context, { withEveryStore, grantsOf }) => {
       const grants = grantsOf(context);
-      const nodes = (await withStore(listNodes)).filter(({ node }) => grants?.mayReadOf(node) !== false);
+      const all = presentNodes(byNode(await withEveryStore(listNodes)));
+      const nodes = all.filter(({ node }) => grants?.mayReadOf(node) !== false);
       const shownNodes = nodes.map(nodeDocument).map((each) => {
         return grants?.mayReadAllOf(each.node) === false ? { ...each, status_reason: null } : each;
       });
@@ -179,14 +180,27 @@ export const ROUTES = define({
     query: NoQuery,
     responses: { [HTTP.ok]: [Health], ...FAILURES },
     keepable: false,
-    answer: async (context, { withStore, grantsOf }) => {
+    answer: async (context, { withEveryStore, grantsOf }) => {
       const grants = grantsOf(context);
-      const { nodes } = await withStore(readStoreHealth);
+      const found = await withEveryStore(readStoreHealth);
+      const nodes = byNode(found.map((each) => each.nodes));
       const shownNodes = nodes.filter(({ node }) => grants?.mayReadAllOf(node) !== false);
       return own(Health.parse(healthDocument(healthOf(shownNodes))));
     },
   },
 });
+
+/** The nodes of several stores by name; those of one are in its order. */
+function byNode<T extends { readonly node: string }>(stores: readonly (readonly T[])[]): T[] {
+  const nodes = stores.flat();
+  return stores.length === 1 ? nodes : nodes.sort((a, b) => (a.node < b.node ? -1 : 1));
+}
+
+/** Without the rest of a node that another store has now. */
+function presentNodes(nodes: readonly StoredNode[]): StoredNode[] {
+  const present = new Set(nodes.filter(({ status }) => status !== 'removed').map(({ node }) => node));
+  return nodes.filter(({ node, status }) => status !== 'removed' || !present.has(node));
+}
 
 /** The methods of a route that is not a POST. */
 export const READING = 'GET, HEAD, OPTIONS';

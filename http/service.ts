@@ -10,6 +10,8 @@ import type { Grants } from './grants.ts';
 export interface Service {
   /** Lends a session of the store for one question. Throws TimewarpErrors. */
   readonly withStore: WithStore;
+  /** Asks every store, for questions about all nodes. Throws if one of them does. */
+  readonly withEveryStore: <T>(ask: (store: Queryable) => Promise<T>) => Promise<T[]>;
   /** Answers the question about one key. */
   readonly askAsOf: (request: AsOfRequest) => Promise<AsOfResult>;
   /** Gets what only the archive has; without it questions that need it are refused. */

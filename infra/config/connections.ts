@@ -3,7 +3,7 @@
  * refuse runs. One execution environment handles one request, so a function has as many sessions as it has environments.
  */
 
-interface StoreCapacity {
+export interface StoreCapacity {
   readonly kind: 'new' | 'existing';
   readonly maxConnections: number | null;
   readonly minCapacity?: number;

@@ -35,6 +35,9 @@ const configuration: DeploymentInput = {
     rotationDays: 30,
   },
 
+  // Further stores by name, such as { eu: { kind: 'new' } }. The history of a node with `store: 'eu'` is there (docs/scale.md).
+  stores: {},
+
   // The observed databases.
   nodes: [
     {

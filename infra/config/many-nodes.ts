@@ -11,6 +11,7 @@ const PROPERTIES_BYTES = 125_000;
 
 interface ConfiguredNode
   extends Pick<ObservedNode, 'node' | 'plugin' | 'slotName' | 'tables' | 'everyMinutes'> {
+  readonly store: string | null;
   readonly sourceSecretArn: string | null;
   readonly database: DatabasePlace | null;
 }
@@ -31,24 +32,11 @@ export function wrongNodes({
   const refuse = (path: (string | number)[], message: string): void => {
     issues.push({ code: 'custom', path, message, input: nodes });
   };
-  const known = nodes.flatMap(({ node, sourceSecretArn, database }) =>
-    sourceSecretArn === null ? [] : [[node, secretReference(sourceSecretArn, database)]],
-  );
-  if (JSON.stringify(known).length > SOURCES_BYTES)
-    refuse(
-      ['nodes'],
-      `are too many for one deployment (${known.length}): AWS limits the environment of a function to 4 KB; make several, or name their secrets by a convention (sourceSecretPrefix)`,
-    );
-  const wanted = nodes.map(({ sourceSecretArn: secretArn, database, ...node }) => {
-    const reference =
-      secretArn === null ? `${sourceSecretPrefix}${node.node}` : secretReference(secretArn, database);
-    return wantedNode({ ...node, secretArn, reference });
-  });
-  if (JSON.stringify(JSON.stringify(wanted)).length > PROPERTIES_BYTES)
-    refuse(
-      ['nodes'],
-      `are too many for one deployment (${nodes.length}): AWS limits an event to 256 KB; make several`,
-    );
+  for (const store of new Set(nodes.map((node) => node.store))) {
+    const own = nodes.filter((node) => node.store === store);
+    const message = tooMany(own, sourceSecretPrefix);
+    if (message !== null) refuse(['nodes'], message);
+  }
   for (const [index, { sourceSecretArn, database, everyMinutes }] of nodes.entries()) {
     if (sourceSecretArn === null && sourceSecretPrefix === null)
       refuse(
@@ -64,4 +52,21 @@ export function wrongNodes({
       refuse(['nodes', index, 'everyMinutes'], 'must be 1: functions.parts serves all nodes every minute');
   }
   return issues;
+}
+
+/** The nodes of one store, which has functions of its own. null: they are not too many. */
+function tooMany(nodes: readonly ConfiguredNode[], sourceSecretPrefix: string | null): string | null {
+  const known = nodes.flatMap(({ node, sourceSecretArn, database }) =>
+    sourceSecretArn === null ? [] : [[node, secretReference(sourceSecretArn, database)]],
+  );
+  if (JSON.stringify(known).length > SOURCES_BYTES)
+    return `are too many for one deployment (${known.length}): AWS limits the environment of a function to 4 KB; make several, or name their secrets by a convention (sourceSecretPrefix)`;
+  const wanted = nodes.map(({ sourceSecretArn: secretArn, database, ...node }) => {
+    const reference =
+      secretArn === null ? `${sourceSecretPrefix}${node.node}` : secretReference(secretArn, database);
+    return wantedNode({ ...node, secretArn, reference });
+  });
+  if (JSON.stringify(JSON.stringify(wanted)).length > PROPERTIES_BYTES)
+    return `are too many for one deployment (${nodes.length}): AWS limits an event to 256 KB; make several`;
+  return null;
 }

@@ -6,9 +6,9 @@ import { NODE_NAME } from '../constructs/observe-options.ts';
 import { ARCHIVE_PREFIX } from '../constructs/timewarp-archive.ts';
 import { NO_PAGE_WITH_IAM } from '../constructs/timewarp-page.ts';
 import { SERVERLESS_DEFAULTS } from '../constructs/timewarp-store.ts';
-import { connectionsOfFunctions, connectionsOfStore } from './connections.ts';
 import { wrongNodes } from './many-nodes.ts';
 import { wrongArchives } from './wrong-archives.ts';
+import { wrongStores } from './wrong-stores.ts';
 
 const SecretArn = z
   .string()
@@ -71,6 +71,8 @@ const Node = z.strictObject({
   /** null: the secret is named by `sourceSecretPrefix` and the node. */
   sourceSecretArn: SecretArn.nullable().default(null),
   database: Place.nullable().default(null),
+  /** The one of `stores` that has its history; null: `store`. */
+  store: z.string().nullable().default(null),
   everyMinutes: Minutes.default(1),
   plugin: z.enum(['wal2json', 'pgoutput']).nullable().default(null),
   slotName: z
@@ -144,6 +146,8 @@ const ExistingStore = z.strictObject({
   database: Place.nullable().default(null),
 });
 
+const Store = z.discriminatedUnion('kind', [NewStore, ExistingStore]);
+
 const Jwt = z.strictObject({
   kind: z.literal('jwt'),
   issuer: z.url(),
@@ -211,7 +215,9 @@ export const DeploymentConfiguration = z
       /** Security groups of existing interface endpoints: each gets a rule that admits the functions. */
       endpointSecurityGroupIds: z.array(z.string().startsWith('sg-')).default([]),
     }),
-    store: z.discriminatedUnion('kind', [NewStore, ExistingStore]),
+    store: Store,
+    /** Further stores by name: each has functions, schedules and alarms of its own, and the API is that of the deployment. */
+    stores: z.record(z.string(), Store).default({}),
     nodes: z.array(Node).min(1, 'must have at least one node'),
     kmsKeyArns: z.array(KmsKeyArn).default([]),
     /** The secret of a node without `sourceSecretArn` is named by this and the node. */
@@ -253,7 +259,7 @@ export const DeploymentConfiguration = z
       .prefault({}),
   })
   .check((context) => {
-    const { nodes, vpc, store, api } = context.value;
+    const { nodes, vpc } = context.value;
     const names = nodes.map((node) => node.node);
     const twice = names.findIndex((name, index) => names.indexOf(name) !== index);
     if (twice !== -1) {
@@ -273,16 +279,7 @@ export const DeploymentConfiguration = z
       });
     }
     context.issues.push(...wrongNodes(context.value), ...wrongArchives(context.value));
-    const available = connectionsOfStore(store);
-    const [asking, others] = [
-      api === null ? 0 : (api.concurrency ?? 1),
-      connectionsOfFunctions(nodes.length, context.value.functions),
-    ];
-    if (available !== null && asking + others > available) {
-      const message = `may open too many connections: ${asking} of the API and ${others} of the other functions; the store takes ${available} (store.maxConnections, store.maxCapacity)`;
-      const path = api?.concurrency == null ? ['nodes'] : ['api', 'concurrency'];
-      context.issues.push({ code: 'custom', path, message, input: asking });
-    }
+    context.issues.push(...wrongStores(context.value));
     if (vpc.privateSubnetIds.length !== vpc.availabilityZones.length) {
       const message = 'must name one subnet per zone, in the order of availabilityZones';
       context.issues.push({

@@ -36,6 +36,8 @@ export interface FunctionsProps {
     readonly tablesClaim: string | null;
     /** How people sign in to the page; null: there is no page. */
     readonly signIn: string | null;
+    /** Further stores that it asks. */
+    readonly otherStores: readonly Store[];
   } | null;
   /** null: no function for the archive, and the API does not read one. */
   readonly archive: ArchivePlace | null;
@@ -192,7 +194,8 @@ export class Functions extends Construct {
     });
   }
 
-  #api({ concurrency, tablesClaim, signIn }: NonNullable<FunctionsProps['api']>): TimewarpFunction {
+  #api(asked: NonNullable<FunctionsProps['api']>): TimewarpFunction {
+    const { concurrency, tablesClaim, signIn, otherStores } = asked;
     const { store, archive } = this.#props;
     const api = this.#make('Api', {
       handler: 'api',
@@ -205,8 +208,15 @@ export class Functions extends Construct {
         ...(tablesClaim === null ? {} : { PGTIMEWARP_TABLES_CLAIM: tablesClaim }),
         ...(signIn === null ? {} : { PGTIMEWARP_SIGN_IN: signIn }),
         ...(archive === null ? {} : readingVariables(archive)),
+        ...(otherStores.length === 0
+          ? {}
+          : {
+              PGTIMEWARP_OTHER_STORE_SECRET_ARNS: JSON.stringify(
+                otherStores.map(({ references }) => references.reader),
+              ),
+            }),
       },
-      secretArns: [store.secretArns.reader],
+      secretArns: [store, ...otherStores].map(({ secretArns }) => secretArns.reader),
     });
     if (archive !== null) letReadArchive(api, archive);
     return api;

@@ -93,6 +93,19 @@ export class Store extends Construct {
     };
   }
 
+  /** Admits functions of another store of the deployment. An existing store is not ours to change. */
+  letIn(name: string, functions: ISecurityGroup): void {
+    if (this.cluster === null) return;
+    new CfnSecurityGroupIngress(this, name, {
+      groupId: this.cluster.connections.securityGroups[0]!.securityGroupId,
+      sourceSecurityGroupId: functions.securityGroupId,
+      ipProtocol: 'tcp',
+      fromPort: this.cluster.clusterEndpoint.port,
+      toPort: this.cluster.clusterEndpoint.port,
+      description: 'the HTTP API of pgtimewarp',
+    });
+  }
+
   #makeCluster(wanted: ServerlessStoreProps): DatabaseCluster {
     const { engineVersion, minCapacity, maxCapacity, backupDays } = { ...SERVERLESS_DEFAULTS, ...wanted };
     const { maxConnections } = wanted;

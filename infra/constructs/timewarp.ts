@@ -280,6 +280,7 @@ export class Timewarp extends Construct implements IConnectable {
             concurrency: concurrency ?? null,
             tablesClaim: authorization._tablesClaim,
             signIn: page === undefined ? null : signInVariable(page, authorization),
+            otherStores: [],
           },
       emails: props.emails ?? [],
       sourceSecretPrefix: null,

@@ -9,12 +9,14 @@ import { archivePlaceOf, authorization, observedNodes, signIn } from './from-con
 interface AppStackProps extends StackProps {
   readonly configuration: DeploymentConfiguration;
   readonly store: Store;
+  /** The further stores that the API asks. */
+  readonly otherStores: readonly Store[];
 }
 
 export class AppStack extends Stack {
   readonly functions: Functions;
 
-  constructor(scope: Construct, id: string, { configuration, store, ...props }: AppStackProps) {
+  constructor(scope: Construct, id: string, { configuration, store, otherStores, ...props }: AppStackProps) {
     super(scope, id, props);
     const { functions, doctor, api, alarms, forgetSources } = configuration;
     this.functions = new Functions(this, 'Default', {
@@ -32,6 +34,7 @@ export class AppStack extends Stack {
               concurrency: api.concurrency,
               tablesClaim: authorization(api)._tablesClaim,
               signIn: signIn(api),
+              otherStores,
             },
       archive: archivePlaceOf(this, configuration),
       emails: [...(doctor.email === null ? [] : [doctor.email]), ...alarms.emails],

@@ -17,6 +17,7 @@ import { Credentials } from '../shared/credentials.ts';
 import { createLogger, errorFields } from '../shared/observability.ts';
 import { Sessions } from '../shared/sessions.ts';
 import { readArchiveWithin } from './archive-reader.ts';
+import { Stores } from './stores.ts';
 
 const logger = createLogger('api');
 const sessions = new Sessions(new Credentials());
@@ -28,7 +29,8 @@ const ENDING_MS = 3_000;
 const PAGE = join(import.meta.dirname, 'page');
 
 /** Of the request that is being answered. */
-const invocation = new AsyncLocalStorage<Context>();
+const invocation = new AsyncLocalStorage<{ readonly context: Context; readonly path: string }>();
+const stores = new Stores(useStoreOf);
 let answer: ReturnType<typeof handle> | undefined;
 let page: Page | null = null;
 
@@ -41,6 +43,7 @@ function makeAnswer(): NonNullable<typeof answer> {
   const { archiveToRead } = readConfiguration(['archiveToRead']);
   const app = createApp({
     withStore: useStore,
+    withEveryStore: useEveryStore,
     // without the right to read the bucket, questions about what is there alone are refused
     ...(archiveToRead === null ? {} : { readArchive: readArchiveWithin({ getRemainingTimeInMillis }) }),
     report: (error, id) => logger.error('request failed', { instance: id, ...errorFields(error) }),
@@ -54,7 +57,7 @@ function makeAnswer(): NonNullable<typeof answer> {
 }
 
 function getRemainingTimeInMillis(): number {
-  return invocation.getStore()!.getRemainingTimeInMillis();
+  return invocation.getStore()!.context.getRemainingTimeInMillis();
 }
 
 /** null: the deployment does not give the page. Its files are read once. */
@@ -96,7 +99,7 @@ export async function handler(
     encoded(event) as unknown as LambdaEvent,
     context as unknown as LambdaContext,
   ];
-  const response = await invocation.run(context, answer, asked, surroundings);
+  const response = await invocation.run({ context, path: event.rawPath }, answer, asked, surroundings);
   return response as APIGatewayProxyResultV2;
 }
 
@@ -111,16 +114,35 @@ function encoded(event: APIGatewayProxyEventV2): APIGatewayProxyEventV2 {
   return { ...rest, rawPath, ...(means ? { body } : {}) };
 }
 
+/** Asks the store of the node that the path names. */
+async function useStore<T>(ask: (store: Queryable) => Promise<T>): Promise<T> {
+  const node = /^\/v1\/nodes\/([^/]+)\//.exec(invocation.getStore()!.path)?.[1];
+  const secretArns = storeSecrets();
+  return await useStoreOf(node === undefined ? secretArns[0] : await stores.secretOf(node, secretArns), ask);
+}
+
+/** Asks all stores of the deployment. */
+async function useEveryStore<T>(ask: (store: Queryable) => Promise<T>): Promise<T[]> {
+  return await Promise.all(storeSecrets().map((secretArn) => useStoreOf(secretArn, ask)));
+}
+
+function storeSecrets(): [string, ...string[]] {
+  const { storeSecretArn, otherStoreSecretArns } = readConfiguration([
+    'storeSecretArn',
+    'otherStoreSecretArns',
+  ]);
+  return [storeSecretArn, ...otherStoreSecretArns];
+}
+
 /**
  * Asks once more if the session broke during the question: reading twice does no harm. What has not ended shortly before the end of the
  * invocation is ended, so that the caller gets an answer.
  */
-async function useStore<T>(ask: (store: Queryable) => Promise<T>): Promise<T> {
-  const { storeSecretArn } = readConfiguration(['storeSecretArn']);
+async function useStoreOf<T>(secretArn: string, ask: (store: Queryable) => Promise<T>): Promise<T> {
   const reference = {
     side: 'store',
     node: 'api',
-    secretArn: storeSecretArn,
+    secretArn,
     readOnly: true,
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
   } as const;

@@ -25,6 +25,20 @@ const SourceSecrets = z
   })
   .pipe(z.record(NodeName, SecretArn));
 
+/** A JSON array of ARNs; default: none. */
+const SecretArns = z
+  .string()
+  .transform((text, context) => {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      context.addIssue('must be a JSON array of secret ARNs');
+      return z.NEVER;
+    }
+  })
+  .pipe(z.array(SecretArn))
+  .default([]);
+
 /** How people sign in to the page: a JSON object. */
 const SignIn = z
   .string()
@@ -53,6 +67,8 @@ const SignIn = z
 /** The environment variables, by the name that the code uses. */
 export const SETTINGS = {
   storeSecretArn: { variable: 'PGTIMEWARP_STORE_SECRET_ARN', schema: SecretArn },
+  /** Of the further stores of the deployment. */
+  otherStoreSecretArns: { variable: 'PGTIMEWARP_OTHER_STORE_SECRET_ARNS', schema: SecretArns },
   sourceSecretArns: { variable: 'PGTIMEWARP_SOURCE_SECRET_ARNS', schema: SourceSecrets },
   /** The beginning of the name of each source's secret, which ends with the node; null: only the map names nodes. */
   sourceSecretPrefix: {
