@@ -123,7 +123,7 @@ describeNeeding(archiveTools(), 'the HTTP function with an archive', () => {
     return api.invoke(apiEvent(path), remainingMs) as Promise<HttpAnswer>;
   }
 
-  test('answers as-of, batches and diffs to the letter as serve does', async () => {
+  test('answers as-of, batches, diffs and questions about many rows to the letter as serve does', async () => {
     await using api = await startApi();
     const paths = KEYS.flatMap((key) => {
       const pk = `pk=${encodeURIComponent(key)}`;
@@ -142,6 +142,13 @@ describeNeeding(archiveTools(), 'the HTTP function with an archive', () => {
     const asked = [
       ...paths.map((path) => [path, 'GET', {}, undefined] as const),
       ...instants.map((at) => [`asof:batch?at=${at}`, 'POST', headers, body] as const),
+      ...[
+        ...instants.map((at) => `rows?at=${at}`),
+        `rows?at=${instants[1]}&limit=1`,
+        `changes?from=${instants[0]}&to=${instants.at(-1)}`,
+        `changes?net=true&from=${instants[0]}&to=${instants[3]}`,
+        `find?where.k=a&at=${instants[1]}`,
+      ].map((path) => [path, 'GET', {}, undefined] as const),
     ];
     for (const [path, method, sent, carried] of asked) {
       const target = `${tablePath()}/${path}`;
