@@ -56,10 +56,17 @@ async function rowsOfGroup(
 /** A question about an interval gets at most so many changes of the archive, with the versions before them. */
 export const MOST_CHANGES = 10_000;
 
+/** Of the letters of these: they are in memory at the same time. */
+export const MOST_LETTERS = 32 * 1024 * 1024;
+
+export function lettersOf(rows: readonly ArchiveRow[]): number {
+  return rows.reduce((sum, row) => row.reduce((all, text) => all + (text?.length ?? 0), sum), 0);
+}
+
 export function tooManyChanges(): TimewarpError {
   return new TimewarpError(
     'ARCHIVE_TOO_MUCH',
-    `The interval has more than ${MOST_CHANGES.toLocaleString('en')} changes of a table in the archive, with the versions before them.`,
+    `The interval has more than ${MOST_CHANGES.toLocaleString('en')} changes of a table in the archive, with the versions before them, or more than ${MOST_LETTERS / 1024 / 1024} MiB of them.`,
     { remedy: 'Ask for a shorter interval, or run the query of `pgtimewarp archive sql`.' },
   );
 }

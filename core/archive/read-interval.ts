@@ -8,7 +8,14 @@ import type { ArchivedInterval, ReadArchive } from '../query/archived.ts';
 import { parseLsn } from '../types/lsn.ts';
 import { type ArchiveRow, AT, membersOf } from './columns.ts';
 import { formerVersions, type ReachedGroup } from './former-versions.ts';
-import { intervalRows, MOST_CHANGES, type Positions, tooManyChanges } from './interval-rows.ts';
+import {
+  intervalRows,
+  lettersOf,
+  MOST_CHANGES,
+  MOST_LETTERS,
+  type Positions,
+  tooManyChanges,
+} from './interval-rows.ts';
 import { readGroupsAfter, requireAllFiles } from './known-files.ts';
 import type { ObjectStore } from './object-store.ts';
 import { Budget, Ranges } from './ranges.ts';
@@ -50,9 +57,11 @@ async function readChanges(
 ): Promise<string> {
   const { groups, positions } = await openInterval(store, objects, wanted);
   const rows: ArchiveRow[] = [];
+  let letters = 0;
   for await (const some of intervalRows(groups.filter(isInside(positions)), positions)) {
     rows.push(...some);
-    if (rows.length > MOST_CHANGES) throw tooManyChanges();
+    letters += lettersOf(some);
+    if (rows.length > MOST_CHANGES || letters > MOST_LETTERS) throw tooManyChanges();
   }
   const { has_truncates: hasTruncates, has_gaps: hasGaps } = await askStore(store, wanted);
   const former = hasTruncates
@@ -64,7 +73,7 @@ async function readChanges(
       );
   const all = new Map<string, ArchiveRow>();
   for (const row of [...rows, ...former]) all.set(`${row[AT.lsn]} ${row[AT.seq]} ${row[AT.pk]}`, row);
-  if (all.size > MOST_CHANGES) throw tooManyChanges();
+  if (all.size > MOST_CHANGES || letters + lettersOf(former) > MOST_LETTERS) throw tooManyChanges();
   return partOf(wanted, 'changes', [...all.values()].map(membersOf));
 }
 
@@ -152,9 +161,11 @@ async function allFormer(
 ): Promise<ArchiveRow[]> {
   const reader = new TableReader(objects, { relationId, before, lsn: from });
   const rows: ArchiveRow[] = [];
+  let letters = 0;
   for await (const some of reader.allRows(store)) {
     rows.push(...some);
-    if (rows.length > MOST_CHANGES) throw tooManyChanges();
+    letters += lettersOf(some);
+    if (rows.length > MOST_CHANGES || letters > MOST_LETTERS) throw tooManyChanges();
   }
   return rows;
 }

@@ -409,7 +409,7 @@ export const ERROR_CODES = define({
     cause:
       'The question needs history that is in the archive alone, and questions of this kind read only the store.',
     remedy:
-      '`pgtimewarp asof`, `diff`, `export`, `changes`, `find`, `transactions` and `transaction` read the archive, and so does HTTP of `pgtimewarp serve`. For other questions, run the query of `pgtimewarp archive sql`. `pgtimewarp archive show` says since when the store has everything.',
+      '`pgtimewarp asof`, `diff`, `export`, `changes`, `find`, `transactions` and `transaction` read the archive, and so does HTTP of `pgtimewarp serve` and of a deployment with `archive`. For other questions, run the query of `pgtimewarp archive sql`. `pgtimewarp archive show` says since when the store has everything.',
   },
   ARCHIVE_TOO_MUCH: {
     action: 'client',

@@ -25,7 +25,9 @@ import { type Seaweed, startSeaweed } from '../../support/seaweed.ts';
 import { type TestDatabases, testDatabases } from '../../support/test-databases.ts';
 import { lsnOf, type PeriodOptions, timeOf } from '../query/query-history.ts';
 
-const ALL_KEYS = [...KEYS, '8', '77'];
+/** Existed at the start, and was removed before a run had read it. */
+const UNREAD_KEY = '9';
+const ALL_KEYS = [...KEYS, '8', UNREAD_KEY, '77'];
 const TABLE = { schema: 'public', name: 't' };
 const PERIODS = {
   'a baseline of all rows': { baseline: 'done', baselineRead: 14 },
@@ -61,11 +63,12 @@ describeNeeding(archiveTools(), 'answers through the archive', () => {
       }
       await world.archive();
       await world.twins.forget(session);
-      await world.compare(pick, 200);
+      await world.compare(pick, 150);
       expect(await world.droppedRows()).toBeGreaterThan(10);
       expect(world.seen.archived).toBeGreaterThan(100);
       expect(world.seen.hot).toBeGreaterThan(20);
       expect(world.seen.wholeArchived).toBeGreaterThan(5);
+      if (period === PERIODS['a baseline of all rows']) expect(world.seen.unread).toBeGreaterThan(0);
       expect(world.seen.changesArchived).toBeGreaterThan(10);
       expect(world.seen.findsArchived).toBeGreaterThan(10);
       expect(world.seen.transactionsArchived).toBeGreaterThan(5);
@@ -106,6 +109,7 @@ class ArchivedTwins {
       changesArchived: 0,
       transactionsArchived: 0,
       findsArchived: 0,
+      unread: 0,
     },
   };
   readonly readArchive = archiveReader(() => openTestArchive().objects);
@@ -145,6 +149,13 @@ class ArchivedTwins {
         [twins.forgetting.node, twins.keeping.node],
       ],
     );
+    for (const history of [twins.forgetting, twins.keeping]) {
+      const { rows } = await session.query<{ id: number }>(
+        'SELECT r.relation_id AS id FROM pgtimewarp.tracked_relations AS r WHERE r.node_id = $1',
+        [history.node],
+      );
+      await history.change(rows[0]!.id, 12, 'D', UNREAD_KEY, { seq: 1, leaf: 2 });
+    }
     return new ArchivedTwins(session, storeUrl, twins);
   }
 
@@ -245,6 +256,7 @@ class ArchivedTwins {
     const rowsOf = async (node: string): Promise<unknown> => {
       const opened = await openTable(this.session, { node, ...request });
       if (opened.archived !== null) this.seen.wholeArchived += 1;
+      if (opened.archived !== null && opened.unread === '1') this.seen.unread += 1;
       const inTurn = await allPages(({ after, limit }) =>
         tablePage(this.session, opened, { after, limit, goesOn: true }),
       );

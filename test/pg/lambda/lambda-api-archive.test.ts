@@ -138,7 +138,9 @@ describeNeeding(archiveTools(), 'the HTTP function with an archive', () => {
     });
     const ofManyRows = [
       ...instants.map((at) => `rows?at=${at}`),
+      `rows?at=${instants[1]}&limit=1`,
       `changes?from=${instants[0]}&to=${instants.at(-1)}`,
+      `changes?net=true&from=${instants[0]}&to=${instants[3]}`,
       `find?where.k=a&at=${instants[1]}`,
     ];
     let archived = 0;
