@@ -12,18 +12,21 @@ export type ReadRange = (start: number, end: number) => Promise<Uint8Array>;
 export interface Limits {
   readonly requests: number;
   readonly bytes: number;
+  /** Versions of keys. Missing: the caller bounds them itself. */
+  readonly rows?: number;
   /** Parts that are at most so many bytes from each other are read together: a request costs more than these. */
   readonly gap: number;
 }
 
 /** Of a question about keys that are named. */
-export const KEY_LIMITS: Limits = { requests: 2_000, bytes: 64 * 1024 * 1024, gap: 4 * 1024 };
+export const KEY_LIMITS: Limits = { requests: 2_000, bytes: 64 * 1024 * 1024, rows: 100_000, gap: 4 * 1024 };
 
 /** What a question has cost so far. */
 export class Budget {
   readonly #limits: Limits;
   requests = 0;
   bytes = 0;
+  rows = 0;
 
   constructor(limits: Limits = KEY_LIMITS) {
     this.#limits = limits;
@@ -41,6 +44,18 @@ export class Budget {
   renew(): void {
     this.requests = 0;
     this.bytes = 0;
+    this.rows = 0;
+  }
+
+  /** Before they are read, because small files may have very many. Throws ARCHIVE_TOO_MUCH. */
+  spendRows(rows: number): void {
+    this.rows += rows;
+    const { rows: most = Number.POSITIVE_INFINITY } = this.#limits;
+    if (this.rows <= most) return;
+    throw new TimewarpError(
+      'ARCHIVE_TOO_MUCH',
+      `The answer needs more than ${most.toLocaleString('en')} versions of the archive.`,
+    );
   }
 
   /** Throws ARCHIVE_TOO_MUCH. */

@@ -36,21 +36,24 @@ interface Bounds {
 
 /**
  * @param open gives the bucket; it is asked when there is something to read
- * @param tableLimits what a page of a whole table may cost
+ * @param limits what a page of a whole table may cost, and a question about keys
  */
-export function archiveReader(open: () => ObjectStore, tableLimits?: Limits): ReadArchive {
+export function archiveReader(
+  open: () => ObjectStore,
+  limits: { readonly table?: Limits; readonly keys?: Limits } = {},
+): ReadArchive {
   let objects: ObjectStore | undefined;
   const readKeys = async (store: Queryable, wanted: ArchivedWanted): Promise<string> => {
     objects ??= open();
     const bounds = { before: parseLsn(wanted.before), from: parseLsn(wanted.from), to: parseLsn(wanted.to) };
-    const budget = new Budget();
+    const budget = new Budget(limits.keys);
     const rows: ArchiveRow[] = [];
     const damaged: string[] = [];
     for (const pk of await canonicalKeys(store, wanted)) {
       try {
         await requireAllFiles(store, wanted);
         const candidates = await readCandidates(store, { wanted, pk, objects, budget });
-        rows.push(...(await readNeeded(candidates, bounds, pk)));
+        rows.push(...(await readNeeded(candidates, { pk, bounds, budget })));
       } catch (error) {
         if (!isDamage(error) || !wanted.mayBeDamaged) throw error;
         damaged.push(pk);
@@ -71,7 +74,7 @@ export function archiveReader(open: () => ObjectStore, tableLimits?: Limits): Re
   const openTable = async (store: Queryable, wanted: ArchivedTableWanted): Promise<ArchivedTable> => {
     objects ??= open();
     await requireAllFiles(store, wanted);
-    return new TableReader(objects, wanted, tableLimits);
+    return new TableReader(objects, wanted, limits.table);
   };
   return Object.assign(readKeys, { openTable, readInterval: intervalReader(() => (objects ??= open())) });
 }
@@ -150,15 +153,16 @@ async function readCandidates(store: Queryable, of: CandidatesOf): Promise<Candi
 /** The rows in (from, to], the last one up to `from`, and the first one after `to`. */
 async function readNeeded(
   candidates: readonly Candidate[],
-  bounds: Bounds,
-  pk: string,
+  { pk, bounds, budget }: { readonly pk: string; readonly bounds: Bounds; readonly budget: Budget },
 ): Promise<ArchiveRow[]> {
   const { before, from, to } = bounds;
   const lsnOf = (row: ArchiveRow): bigint => BigInt(row[AT.lsn]!);
-  const read = async (some: readonly Candidate[]): Promise<ArchiveRow[]> =>
-    (await Promise.all(some.map(({ file, group }) => readKey(file, group, pk))))
-      .flat()
-      .filter((row) => lsnOf(row) < before);
+  const read = async (some: readonly Candidate[]): Promise<ArchiveRow[]> => {
+    // other groups have few enough of them
+    for (const { group } of some) if (group.min === pk && group.max === pk) budget.spendRows(group.rows);
+    const found = await Promise.all(some.map(({ file, group }) => readKey(file, group, pk)));
+    return found.flat().filter((row) => lsnOf(row) < before);
+  };
   const inside = candidates.filter((each) => each.from <= to && each.to > from);
   const rows = await read(inside);
   const older = candidates.filter((each) => each.to <= from);

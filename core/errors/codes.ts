@@ -413,7 +413,8 @@ export const ERROR_CODES = define({
   },
   ARCHIVE_TOO_MUCH: {
     action: 'client',
-    cause: 'The answer would need more requests or bytes of the archive than one question may cost.',
+    cause:
+      'The answer would need more requests, bytes or versions of the archive than one question may cost.',
     remedy:
       'Ask for a shorter interval, or for fewer keys at a time. For whole tables, run the query of `pgtimewarp archive sql`.',
   },

@@ -10,7 +10,7 @@ import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { archiveRun } from '../../../core/archive/archive-run.ts';
 import { parseS3Url } from '../../../core/archive/object-store.ts';
-import type { Limits } from '../../../core/archive/ranges.ts';
+import { KEY_LIMITS, type Limits } from '../../../core/archive/ranges.ts';
 import { archiveReader } from '../../../core/archive/read-archived.ts';
 import { TimewarpError } from '../../../core/errors/timewarp-error.ts';
 import { rebaseline } from '../../../core/rebaseline.ts';
@@ -205,7 +205,10 @@ describeNeeding(archiveTools(), 'archived history that is dropped', () => {
       path: string,
       limits?: Limits,
     ): Promise<{ rows: unknown[]; pages: number; empty: number }> => {
-      const reader = archiveReader(() => openTestArchive().objects, limits);
+      const reader = archiveReader(
+        () => openTestArchive().objects,
+        limits === undefined ? {} : { table: limits },
+      );
       const app = createApp({ withStore: (ask) => ask(node.store), report: () => {}, readArchive: reader });
       const found = { rows: [] as unknown[], pages: 0, empty: 0 };
       for (let cursor = ''; ; found.pages += 1) {
@@ -235,6 +238,27 @@ describeNeeding(archiveTools(), 'archived history that is dropped', () => {
     await expect(changes(instants[0]!, instants[2]!)).rejects.toMatchObject({ code: 'ARCHIVE_TOO_MUCH' });
     const { stdout } = await changes(instants[1]!, instants[2]!);
     expect((JSON.parse(stdout) as { changes: unknown[] }).changes).toHaveLength(2000);
+  }, 300_000);
+
+  test('a question that needs very many versions of a key is refused before they are read', async () => {
+    await using node = await archivedNode('pgoutput', {
+      tables: 'CREATE TABLE things (k int PRIMARY KEY, n int); INSERT INTO things VALUES (1, 0)',
+      steps: [
+        'DO $$ BEGIN FOR g IN 1 .. 8000 LOOP UPDATE things SET n = g WHERE k = 1; END LOOP; END $$',
+        'UPDATE things SET n = 1',
+      ],
+    });
+    const instants = await node.write();
+    await drop(node);
+    const ask = async (query: string, rows: number): Promise<string> => {
+      const keys = { ...KEY_LIMITS, rows };
+      const readArchive = archiveReader(() => openTestArchive().objects, { keys });
+      const app = createApp({ withStore: (each) => each(node.store), report: () => {}, readArchive });
+      return await (await app.request(`/v1/nodes/${node.node}/tables/public.things/${query}`)).text();
+    };
+    const diff = `diff?pk=1&to=${instants[1]}&limit=2`;
+    expect(await ask(diff, 1000)).toContain('ARCHIVE_TOO_MUCH');
+    expect(await ask(diff, 10_000)).toContain('"n":1');
   }, 300_000);
 
   test('a file that is gone or another makes the answer unknown, never absent', async () => {
