@@ -94,14 +94,12 @@ class Cutter {
     for (let start = 0; start < rows.length; ) {
       const end = rows.indexOf(NEWLINE, start);
       if (backslash !== -1 && backslash < start) backslash = isUsual ? rows.indexOf(BACKSLASH, start) : start;
-      const before = this.#length;
       if ((backslash !== -1 && backslash < end) || !this.#cut(start, end)) {
-        this.#length = before;
         parts.push(
-          this.#written.subarray(done, before),
+          this.#written.subarray(done, this.#length),
           lineOf(rows.toString('utf8', start, end), this.#layout),
         );
-        done = before;
+        done = this.#length;
       }
       start = end + 1;
     }
